@@ -1,0 +1,27 @@
+"""Scikit-learn compatible estimators for the electrocardiogram."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BeatSegmenter": "segmentation",
+    "CNNLSTMAttention": "classifiers",
+    "ECGFilter": "preprocessing",
+    "ECGResampler": "preprocessing",
+    "ECGScaler": "preprocessing",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
