@@ -1,0 +1,241 @@
+"""The skorch net that every estimator owns: its batches, its callbacks, and its state as plain arrays."""
+
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring
+from torch.utils.data import Dataset
+
+OPTIMIZERS = {
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16-mixed": torch.float32}
+
+
+def resolve_device(device):
+    """The torch device of ``"auto"`` (a GPU if there is one) or of a device string."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch inside the block and leave its global generators as they were."""
+    devices = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.random.default_generator.manual_seed(seed)
+        for index in devices:
+            with torch.cuda.device(index):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def to_arrays(state):
+    """Tensors of a nested state (dicts and lists) as NumPy arrays."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().numpy().copy()
+    if isinstance(state, dict):
+        return {key: to_arrays(value) for key, value in state.items()}
+    if isinstance(state, (list, tuple)):
+        return [to_arrays(value) for value in state]
+    return state
+
+
+def to_tensors(state):
+    """The inverse of :func:`to_arrays`."""
+    if isinstance(state, np.ndarray):
+        return torch.from_numpy(state.copy())
+    if isinstance(state, dict):
+        return {key: to_tensors(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [to_tensors(value) for value in state]
+    return state
+
+
+class RowBatches:
+    """Rows of one array as tensors, a batch at a time: nothing is copied but the batch, which is cast on the way.
+
+    On a GPU the whole array moves once where it takes at most a quarter of the free memory.
+    """
+
+    def __init__(self, X, layout, device, dtype):
+        self.X, self.layout, self.device, self.dtype = X, layout, device, dtype
+        self._numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
+        self._on_device = None
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if X.size * torch.finfo(dtype).bits // 8 <= free // 4:
+                self._on_device = torch.as_tensor(np.array(X), device=device).to(dtype)
+
+    def __getitem__(self, index):
+        """The module's arguments for a slice or an index array of rows."""
+        if self._on_device is not None:
+            rows = self._on_device[index if isinstance(index, slice) else torch.as_tensor(index, device=self.device)]
+        elif isinstance(index, slice):  # a copy: torch warns on read-only views
+            rows = torch.from_numpy(np.array(self.X[index], dtype=self._numpy_dtype))
+        else:
+            rows = torch.from_numpy(np.take(self.X, index, axis=0).astype(self._numpy_dtype, copy=False))
+        rows = rows.to(self.device)
+        signals, side = self.layout.split(rows)
+        return {"signals": signals, "side": side}
+
+
+class WeightedRows(Dataset):
+    """The rows of one split with their targets and weights; weights are divided by their mean.
+
+    The mean of weight times loss over a batch is then Σwℓ / (rows in the batch × mean weight), whose expectation over
+    batches is the loss over the split; dividing by the batch's own Σw would favour the frequent classes.
+    """
+
+    def __init__(self, batches, target, weight, index):
+        self.batches, self.index = batches, index
+        self.target = torch.as_tensor(target[index], device=batches.device)
+        weight = weight[index] / weight[index].mean()
+        self.weight = torch.as_tensor(weight, dtype=batches.dtype, device=batches.device)
+
+    def __len__(self):
+        return len(self.index)
+
+    def take(self, positions):
+        X = self.batches[self.index[positions]]
+        positions = torch.from_numpy(positions).to(self.batches.device)
+        return X, (self.target[positions], self.weight[positions])
+
+
+class BatchIterator:
+    """Batches of a :class:`WeightedRows`, shuffled for training; a last batch of one row joins the one before."""
+
+    def __init__(self, dataset, batch_size, shuffle=False):
+        self.dataset, self.shuffle = dataset, shuffle
+        bounds = [*range(0, len(dataset), batch_size), len(dataset)]
+        if len(bounds) > 2 and bounds[-1] - bounds[-2] == 1:
+            del bounds[-2]
+        self._bounds = bounds
+
+    def __len__(self):
+        return len(self._bounds) - 1
+
+    def __iter__(self):
+        n = len(self.dataset)
+        order = torch.randperm(n).numpy() if self.shuffle and len(self) > 1 else np.arange(n)
+        for start, stop in pairwise(self._bounds):
+            yield self.dataset.take(order[start:stop])
+
+
+class TrainingNet(NeuralNet):
+    """skorch's net with weighted elementwise losses, autocast on request, and an interrupt that is not swallowed."""
+
+    def __init__(self, *args, autocast=False, **kwargs):
+        self.autocast = autocast
+        self.interrupt_ = None
+        super().__init__(*args, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring(name="valid_loss")),
+        ]
+
+    def infer(self, x, **fit_params):
+        mixed = torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+        with mixed:
+            return self.module_(**x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        target, weight = y_true
+        return (weight * self.criterion_(y_pred, target)).mean()
+
+    def fit_loop(self, *args, **kwargs):
+        try:
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt as stop:
+            if not _asked_by_callback(stop):
+                self.interrupt_ = stop
+            raise
+
+
+def _asked_by_callback(stop):
+    """Whether a skorch callback raised the interrupt, which is how its early stopping ends a training."""
+    frame = stop.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    return isinstance(frame.tb_frame.f_locals.get("self"), EarlyStopping)
+
+
+class FiniteLoss(Callback):
+    """Stop with an error as soon as a batch has a NaN or infinite loss."""
+
+    def on_batch_end(self, net, training=False, loss=None, **kwargs):
+        if not np.isfinite(net.history[-1, "batches", -1, f"{'train' if training else 'valid'}_loss"]):
+            raise FloatingPointError(
+                f"The {'training' if training else 'validation'} loss became NaN or infinite in epoch "
+                f"{len(net.history)}. Scale the signals (ECGScaler), or lower lr (now {net.lr:g})."
+            )
+
+
+class ValidationScore(Callback):
+    """Record ``valid_score`` each epoch: ``score(target, output)`` over the validation rows."""
+
+    def __init__(self, score):
+        self.score = score
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._parts = []
+
+    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+        if not training:
+            self._parts.append((batch[1][0].cpu(), y_pred.float().cpu()))
+
+    def on_epoch_end(self, net, **kwargs):
+        if self._parts:
+            target, output = (torch.cat(part).numpy() for part in zip(*self._parts, strict=True))
+            net.history.record("valid_score", float(self.score(target, output)))
+
+
+class ProgressBar(Callback):
+    """One bar over all batches of the training, with loss, validation score and time left."""
+
+    def on_train_begin(self, net, X=None, **kwargs):
+        from tqdm.auto import tqdm
+
+        self._per_epoch = len(BatchIterator(X, net.batch_size))
+        self._bar = tqdm(total=self._per_epoch * net.max_epochs, unit="batch", leave=True)
+        self._shown = {}
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self._bar.update()
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        self._shown = {key: f"{row[key]:.4f}" for key in ("train_loss", "valid_loss", "valid_score") if key in row}
+        self._bar.set_postfix(epoch=f"{row['epoch']}/{net.max_epochs}", **self._shown)
+
+    def on_train_end(self, net, **kwargs):
+        self._bar.close()
+
+
+def plain_history(history, *, previous=()):
+    """Scalars of each finished epoch as plain rows, numbered on from ``previous``."""
+    rows = list(previous)
+    for epoch in history:
+        if "train_loss" not in epoch:  # interrupted
+            continue
+        scalars = {
+            key: float(value)
+            for key, value in epoch.items()
+            if key != "epoch" and not key.endswith(("_best", "_batch_count")) and np.isscalar(value)
+        }
+        rows.append({"epoch": len(rows) + 1, **scalars})
+    return rows

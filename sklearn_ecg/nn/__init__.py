@@ -1,0 +1,1 @@
+"""Torch modules: architectures and losses, importing torch alone."""

@@ -1,0 +1,71 @@
+"""Building blocks that work for any length and any number of leads."""
+
+import torch
+from torch import nn
+
+
+class SameConv1d(nn.Module):
+    """Convolution whose output has ceil(time / stride) samples, for odd and even kernels alike."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, *, stride=1, bias=True):
+        super().__init__()
+        self.padding = ((kernel_size - 1) // 2, kernel_size // 2)
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride=stride, bias=bias)
+
+    def forward(self, x):  # (batch, in_channels, time)
+        left, right = self.padding
+        if left == right:  # the common odd kernel: padding inside the convolution saves a copy
+            return nn.functional.conv1d(x, self.conv.weight, self.conv.bias, self.conv.stride, left)
+        return self.conv(nn.functional.pad(x, self.padding))
+
+
+def make_norm(kind, n_channels, *, max_groups=8):
+    """Normalisation over (batch, channels, time): ``"batch"``, or ``"group"`` with two or more channels a group."""
+    if kind == "batch":
+        return nn.BatchNorm1d(n_channels)
+    n_groups = next((g for g in range(min(max_groups, n_channels // 2), 0, -1) if n_channels % g == 0), 1)
+    return nn.GroupNorm(n_groups, n_channels)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU, max pooling that keeps the last incomplete window."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, *, pool=2, norm="batch"):
+        super().__init__()
+        self.conv = SameConv1d(in_channels, out_channels, kernel_size, bias=False)
+        self.norm = make_norm(norm, out_channels)
+        self.pool = nn.MaxPool1d(pool, ceil_mode=True) if pool > 1 else nn.Identity()
+
+    def forward(self, x):  # (batch, in_channels, time) -> (batch, out_channels, ceil(time / pool))
+        return self.pool(torch.relu(self.norm(self.conv(x))))
+
+
+class AdditiveAttention(nn.Module):
+    """Weighted mean over time; the score of a step is its alignment with a learned context vector."""
+
+    def __init__(self, n_features, n_hidden):
+        super().__init__()
+        self.project = nn.Linear(n_features, n_hidden)
+        self.context = nn.Linear(n_hidden, 1, bias=False)
+
+    def weights(self, states):  # (batch, steps, features) -> (batch, steps)
+        return torch.softmax(self.context(torch.tanh(self.project(states))).squeeze(-1), dim=1)
+
+    def forward(self, states):  # (batch, steps, features) -> (batch, features)
+        return torch.bmm(self.weights(states).unsqueeze(1), states).squeeze(1)
+
+
+class Standardize(nn.Module):
+    """Centre and scale side features with statistics of the training rows, kept beside the weights."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+
+    def set_statistics(self, mean, scale):
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
+
+    def forward(self, x):  # (batch, features)
+        return (x - self.mean) / self.scale

@@ -1,0 +1,1 @@
+"""Signal preprocessing: filters, resampling, scaling, R-peak detection, beats."""
