@@ -30,9 +30,11 @@ from ._training import (
     TrainingNet,
     ValidationScore,
     WeightedRows,
+    continue_optimizer,
     plain_history,
     resolve_device,
     seeded,
+    side_statistics,
     to_arrays,
     to_tensors,
 )
@@ -175,14 +177,14 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             module = self.module_ if continues else self._new_module(n_outputs)
             batches = RowBatches(X, self.layout_, device, DTYPES[self.precision])
             if not continues and self.layout_.n_side_features:
-                module.set_side_statistics(*_side_statistics(X, self.layout_, weight, train))
+                module.set_side_statistics(*side_statistics(X, self.layout_, weight, train))
             net = self._make_net(module.to(device), self._make_criterion(), device)
             net.set_params(callbacks=self._net_callbacks(valid))
             if valid is not None:
                 net.set_params(train_split=predefined_split(WeightedRows(batches, target, weight, valid)))
             net.initialize()
             if continues:
-                _continue_optimizer(net, self.net_)
+                continue_optimizer(net, self.net_)
             net.partial_fit(WeightedRows(batches, target, weight, train))
         module.eval()
         self.net_, self.module_ = net, module
@@ -305,9 +307,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         if self._continues():
             unknown = np.setdiff1d(encoder.classes_, self.classes_)
             if len(unknown):
-                raise ValueError(
-                    f"warm_start: y has classes {list(unknown)} not seen before, in {list(self.classes_)}."
-                )
+                raise ValueError(f"warm_start=True: y has new classes {unknown}; fitted were {self.classes_}.")
             codes = np.searchsorted(self.classes_, y[index])
         else:
             self.classes_ = encoder.classes_
@@ -396,22 +396,3 @@ def _validation_split(n_samples, labels, groups, fraction, seed):
         except ValueError:
             pass
     return next(plain.split(rows, labels, groups))
-
-
-def _side_statistics(X, layout, weight, train, chunk=65536):
-    """Weighted mean and standard deviation of the side features over the training rows."""
-    n_signal, total = layout.n_signal_features, weight[train].sum()
-    parts = [train[start : start + chunk] for start in range(0, len(train), chunk)]
-    mean = sum(weight[part] @ X[part, n_signal:].astype(np.float64) for part in parts) / total
-    variance = sum(weight[part] @ (X[part, n_signal:] - mean) ** 2 for part in parts) / total
-    scale = np.sqrt(variance)
-    scale[scale < 1e-8 * np.maximum(1, np.abs(mean))] = 1.0
-    return torch.from_numpy(mean), torch.from_numpy(scale)
-
-
-def _continue_optimizer(net, previous):
-    """Take over the moments of the previous optimizer, not its learning rate."""
-    if type(net.optimizer_) is type(previous.optimizer_):
-        state = previous.optimizer_.state_dict()
-        state["param_groups"] = net.optimizer_.state_dict()["param_groups"]
-        net.optimizer_.load_state_dict(state)

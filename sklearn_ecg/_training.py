@@ -239,3 +239,22 @@ def plain_history(history, *, previous=()):
         }
         rows.append({"epoch": len(rows) + 1, **scalars})
     return rows
+
+
+def side_statistics(X, layout, weight, train, chunk=65536):
+    """Weighted mean and standard deviation of the side features over the training rows."""
+    n_signal, total = layout.n_signal_features, weight[train].sum()
+    parts = [train[start : start + chunk] for start in range(0, len(train), chunk)]
+    mean = sum(weight[part] @ X[part, n_signal:].astype(np.float64) for part in parts) / total
+    variance = sum(weight[part] @ (X[part, n_signal:] - mean) ** 2 for part in parts) / total
+    scale = np.sqrt(variance)
+    scale[scale < 1e-8 * np.maximum(1, np.abs(mean))] = 1.0
+    return torch.from_numpy(mean), torch.from_numpy(scale)
+
+
+def continue_optimizer(net, previous):
+    """Take over the moments of the previous optimizer, not its learning rate."""
+    if type(net.optimizer_) is type(previous.optimizer_):
+        state = previous.optimizer_.state_dict()
+        state["param_groups"] = net.optimizer_.state_dict()["param_groups"]
+        net.optimizer_.load_state_dict(state)

@@ -1,0 +1,128 @@
+"""The rules of the house: who imports whom, what an import costs, shared parameters, file sizes."""
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_ecg
+from sklearn_ecg._base import METHOD_DEFAULTS, SHARED_CONSTRAINTS, SHARED_DEFAULTS
+from tests.instances import INSTANCES
+
+PACKAGE = Path(sklearn_ecg.__file__).parent
+NUMERIC = {"numpy", "scipy", "sklearn", "wfdb", "_annotations", "_validation"}
+OURS = {"_annotations", "_validation"}
+ESTIMATOR = {"numpy", "scipy", "sklearn", "torch", "_base", "_validation", "nn", "preprocessing", "segmentation"}
+ALLOWED = {
+    "__init__": set(),
+    "_annotations": set(),
+    "_validation": {"numpy", "sklearn"},
+    "_training": {"numpy", "torch", "skorch", "tqdm"},
+    "_base": {"numpy", "sklearn", "torch", "skorch", "_training", "_validation", "nn"},
+    "nn": {"torch", "nn"},
+    "preprocessing": NUMERIC | {"preprocessing"},
+    "metrics": NUMERIC | {"metrics"},
+    "segmentation": ESTIMATOR,
+    "classifiers": ESTIMATOR,
+    "datasets": {"numpy", "scipy", "sklearn", "wfdb", "pooch", "pandas", "tqdm", *OURS, "preprocessing"},
+    "plotting": {"numpy", "sklearn", "matplotlib", "_annotations", "_validation", "metrics"},
+}
+HEAVY = {"torch", "skorch", "wfdb", "pandas", "matplotlib", "optuna", "pooch", "imblearn"}
+
+
+def _sources():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def _imports(path):
+    """Names of the packages, or of our own rooms, that a file imports anywhere."""
+    package = ("sklearn_ecg", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names = [stem] if node.module else [f"{stem}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            yield parts[1] if parts[0] == "sklearn_ecg" and len(parts) > 1 else parts[0]
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rooms_import_only_what_they_may(path):
+    room = _room(path)
+    assert room in ALLOWED, f"{room} is a new room: say here what it may import"
+    imported = {name for name in _imports(path) if name not in sys.stdlib_module_names}
+    assert imported <= ALLOWED[room] | {room}, imported - ALLOWED[room]
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_within_their_room(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("module", ["", ".preprocessing", ".datasets", ".metrics", ".segmentation"])
+def test_imports_leave_the_heavy_packages_alone(module):
+    code = (
+        "import sys, json, sklearn; before = set(sys.modules); "
+        f"import sklearn_ecg{module}; print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert not HEAVY & set(loaded)
+
+
+NEURAL = sorted({name.split("-")[0] for name in INSTANCES if hasattr(INSTANCES[name], "_make_module")})
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_shared_parameters_agree_with_the_tables(name):
+    estimator = getattr(sklearn_ecg, name)
+    parameters = inspect.signature(estimator).parameters
+    defaults = {**SHARED_DEFAULTS, **METHOD_DEFAULTS[name]}
+    if "class_weight" not in parameters:
+        defaults.pop("class_weight")
+    assert {key: parameters[key].default for key in defaults} == defaults
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+    assert set(estimator._parameter_constraints) == set(parameters)
+    for key in SHARED_CONSTRAINTS:
+        assert estimator._parameter_constraints[key] == SHARED_CONSTRAINTS[key]
+
+
+def _documented(estimator):
+    """Parameter name → its lines in the numpydoc section."""
+    lines = inspect.cleandoc(estimator.__doc__).split("\n")
+    start, stop = lines.index("Parameters") + 2, lines.index("Attributes")
+    entries, name = {}, None
+    for line in lines[start:stop]:
+        if line and not line.startswith(" "):
+            name = line.split(" : ")[0]
+            entries[name] = [line]
+        elif line:
+            entries[name].append(line.strip())
+    return entries
+
+
+@pytest.mark.parametrize("name", sorted(sklearn_ecg.__all__))
+def test_every_parameter_is_documented_in_order(name):
+    estimator = getattr(sklearn_ecg, name)
+    assert list(_documented(estimator)) == list(inspect.signature(estimator).parameters)
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_shared_parameters_are_worded_alike(name):
+    reference, entries = _documented(sklearn_ecg.CNNLSTMAttention), _documented(getattr(sklearn_ecg, name))
+    for key in SHARED_DEFAULTS:
+        if key in entries:
+            assert entries[key][1:] == reference[key][1:]

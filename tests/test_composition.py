@@ -1,0 +1,119 @@
+"""Estimators inside scikit-learn's own tools: routing, search, voting, calibration, pandas."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import ExtraTreesClassifier, StackingClassifier, VotingClassifier
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ecg import ECGScaler
+from sklearn_ecg._validation import signal_feature_names
+from tests.instances import CLASSIFIERS
+
+
+@pytest.fixture
+def beats():
+    """Rows of 24 samples and 2 side features from six patients; the class shows in both."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 20)
+    y = np.tile(["N", "V"], 60)
+    wide = (y == "V").astype(float)
+    wave = np.hanning(24) * (1 + wide[:, None]) + np.roll(np.hanning(24), 6) * wide[:, None]
+    rr = np.column_stack([0.8 - 0.2 * wide, 0.8 + 0.2 * wide]) + 0.02 * rng.normal(size=(120, 2))
+    return np.hstack([wave + 0.1 * rng.normal(size=(120, 24)), rr]), y, groups
+
+
+@pytest.fixture(params=CLASSIFIERS)
+def classifier(request):
+    return clone(CLASSIFIERS[request.param]).set_params(n_side_features=2, max_epochs=8)
+
+
+@pytest.fixture
+def pipeline(classifier):
+    return make_pipeline(ECGScaler(by="lead", n_side_features=2), classifier)
+
+
+def test_cross_validation_with_routing_off(pipeline, beats):
+    X, y, groups = beats
+    scores = cross_val_score(pipeline, X, y, cv=StratifiedGroupKFold(3), groups=groups)
+    assert scores.mean() > 0.9
+
+
+def test_cross_validation_routes_groups_to_the_inner_split(pipeline, beats):
+    X, y, groups = beats
+    pipeline[-1].set_params(early_stopping=True, validation_fraction=0.25)
+    with config_context(enable_metadata_routing=True):  # a warning would be an error: groups do arrive
+        scores = cross_val_score(pipeline, X, y, cv=StratifiedGroupKFold(3), params={"groups": groups})
+    assert scores.mean() > 0.9
+    with pytest.warns(UserWarning, match="without groups"):
+        cross_val_score(pipeline, X, y, cv=StratifiedGroupKFold(3), groups=groups)
+
+
+class _Remembers:
+    """Mixed into an estimator, keeps what its fit was given."""
+
+    seen = []
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        type(self).seen.append({"sample_weight": sample_weight, "groups": groups})
+        return super().fit(X, y, sample_weight=sample_weight, groups=groups)
+
+
+def test_sample_weight_and_groups_are_routed_together(classifier, beats):
+    X, y, groups = beats
+    spy = type("Spy", (_Remembers, type(classifier)), {"__init__": type(classifier).__init__, "seen": []})
+    estimator = spy(**classifier.get_params())
+    weight = np.arange(1.0, 121.0)
+    with config_context(enable_metadata_routing=True):
+        estimator.set_fit_request(sample_weight=True, groups=True).set_score_request(sample_weight=False)
+        cross_val_score(estimator, X, y, cv=GroupKFold(2), params={"groups": groups, "sample_weight": weight})
+    assert len(spy.seen) == 2
+    for call in spy.seen:
+        np.testing.assert_array_equal(call["groups"], groups[call["sample_weight"].astype(int) - 1])
+
+
+def test_grid_search_over_two_processes(pipeline, beats):
+    X, y, groups = beats
+    step = pipeline.steps[-1][0]
+    search = GridSearchCV(pipeline, {f"{step}__lr": [1e-6, 0.03]}, cv=GroupKFold(2), n_jobs=2)
+    search.fit(X, y, groups=groups)
+    assert search.best_params_[f"{step}__lr"] == 0.03
+    assert search.best_estimator_.score(X, y) > 0.9
+
+
+def test_voting_beside_a_tabular_model(pipeline, beats):
+    X, y, groups = beats
+    voting = VotingClassifier([("net", pipeline), ("trees", ExtraTreesClassifier(20, random_state=0))], voting="soft")
+    assert cross_val_score(voting, X, y, cv=GroupKFold(2), groups=groups).mean() > 0.9
+    with config_context(enable_metadata_routing=True):
+        routed = clone(voting)
+        pipeline[-1].set_params(early_stopping=True, validation_fraction=0.25)
+        routed = VotingClassifier([("net", pipeline)], voting="soft").fit(X, y, groups=groups)
+    assert "valid_loss" in routed.named_estimators_["net"][-1].history_[-1]
+
+
+def test_calibration(pipeline, beats):
+    X, y, _ = beats
+    calibrated = CalibratedClassifierCV(pipeline, cv=2).fit(X, y)
+    np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1.0)
+    assert calibrated.score(X, y) > 0.9
+
+
+def test_stacking(pipeline, beats):
+    X, y, _ = beats
+    assert StackingClassifier([("net", pipeline)], cv=2).fit(X, y).score(X, y) > 0.9
+
+
+def test_pandas_in_and_pandas_between_the_steps(pipeline, beats):
+    X, y, _ = beats
+    frame = pd.DataFrame(X, columns=signal_feature_names(["MLII"], 24, ["rr_previous", "rr_next"]))
+    fitted = pipeline.set_output(transform="pandas").fit(frame, y)
+    scaled = fitted[:-1].transform(frame)
+    assert list(scaled.columns) == list(frame.columns)
+    assert list(fitted[-1].feature_names_in_) == list(frame.columns)
+    np.testing.assert_array_equal(scaled[["rr_previous", "rr_next"]], frame[["rr_previous", "rr_next"]])
+    assert fitted.score(frame, y) > 0.9

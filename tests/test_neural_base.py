@@ -1,0 +1,226 @@
+"""The neural base: weights, validation split, early stopping, warm start, interrupts, callbacks, precision."""
+
+import copy
+import io
+import pickle
+from contextlib import redirect_stderr
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from skorch.callbacks import Callback, EpochScoring, LRScheduler
+
+from sklearn_ecg._base import _validation_split
+from sklearn_ecg._training import BatchIterator, RowBatches, WeightedRows
+from sklearn_ecg._validation import RowLayout
+from tests.instances import CLASSIFIERS
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60)
+    return rng.normal(size=(60, 12)) + y[:, None] * np.hanning(12), y
+
+
+@pytest.fixture(params=CLASSIFIERS)
+def classifier(request):
+    return clone(CLASSIFIERS[request.param]).set_params(max_epochs=3)
+
+
+def _weighted_rows(weight):
+    n = len(weight)
+    batches = RowBatches(np.arange(2.0 * n).reshape(n, 2), RowLayout(1, 2), torch.device("cpu"), torch.float64)
+    return WeightedRows(batches, np.arange(n), np.asarray(weight, dtype=float), np.arange(n))
+
+
+def test_batches_hold_every_row_once_and_no_row_alone():
+    rows = _weighted_rows(np.ones(33))
+    for shuffle in (False, True):
+        iterator = BatchIterator(rows, 8, shuffle=shuffle)
+        targets = [target for _, (target, _) in iterator]
+        assert [len(target) for target in targets] == [8, 8, 8, 9]
+        assert sorted(torch.cat(targets).tolist()) == list(range(33))
+    assert [len(t) for _, (t, _) in BatchIterator(_weighted_rows([1.0]), 8)] == [1]
+
+
+def test_weighted_batch_losses_average_to_the_weighted_loss():
+    weight = np.array([1.0, 5.0, 0.5, 2.0, 1.0])
+    loss = np.array([0.3, 0.1, 2.0, 1.0, 0.7])
+    parts = [((w.numpy() * loss[t]).mean(), len(t)) for _, (t, w) in BatchIterator(_weighted_rows(weight), 2)]
+    mean = sum(value * n for value, n in parts) / sum(n for _, n in parts)
+    assert mean == pytest.approx((weight * loss).sum() / weight.sum())
+
+
+def test_integer_weights_equal_repeated_rows_and_zero_weights_removal(classifier, data):
+    X, y = data
+    weight = np.random.default_rng(1).integers(0, 4, len(y))
+    weighted = clone(classifier).fit(X, y, sample_weight=weight).predict_proba(X)
+    repeated = clone(classifier).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight)).predict_proba(X)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-7)
+
+
+def test_class_weight_equals_sample_weight(classifier, data):
+    X, y = data
+    by_class = clone(classifier).set_params(class_weight={0: 1, 1: 3}).fit(X, y).predict_proba(X)
+    by_sample = clone(classifier).fit(X, y, sample_weight=np.where(y, 3.0, 1.0)).predict_proba(X)
+    np.testing.assert_allclose(by_class, by_sample, rtol=1e-9)
+
+
+def test_all_zero_weights_are_an_error(classifier, data):
+    X, y = data
+    with pytest.raises(ValueError, match=r"(?i)weight.*zero|zero.*weight"):
+        classifier.fit(X, y, sample_weight=np.zeros(len(y)))
+
+
+def test_validation_split_never_shares_a_group():
+    rng = np.random.default_rng(0)
+    groups, labels = rng.integers(0, 12, 300), rng.integers(0, 3, 300)
+    for seed in range(5):
+        train, valid = _validation_split(300, labels, groups, 0.2, seed)
+        assert not set(groups[train]) & set(groups[valid])
+        assert len(train) + len(valid) == 300
+        assert 0.05 < len(valid) / 300 < 0.45
+
+
+def test_impossible_stratified_split_falls_back_to_a_plain_one():
+    labels = np.arange(20)  # one row of each class
+    train, valid = _validation_split(20, labels, None, 0.2, 0)
+    assert len(train) == 16
+    assert len(valid) == 4
+
+
+def test_one_group_cannot_be_split(classifier, data):
+    X, y = data
+    with pytest.raises(ValueError, match="at least 2 groups"):
+        classifier.set_params(early_stopping=True).fit(X, y, groups=np.zeros(len(y)))
+
+
+def test_groups_of_another_length_are_an_error(classifier, data):
+    X, y = data
+    with pytest.raises(ValueError, match=r"groups must be of shape \(60,\)"):
+        classifier.fit(X, y, groups=np.zeros(3))
+
+
+def test_early_stopping_keeps_the_best_epoch(classifier, data):
+    X, y = data
+    y, groups = np.random.default_rng(0).permutation(y), np.arange(60) // 5
+    classifier.set_params(early_stopping=True, validation_fraction=0.3, patience=3, max_epochs=200)
+    fitted = clone(classifier).fit(X, y, groups=groups)
+    best = int(np.argmin([row["valid_loss"] for row in fitted.history_])) + 1
+    assert fitted.n_iter_ == best + 3 < 200
+    assert all(0 <= row["valid_score"] <= 1 for row in fitted.history_)
+    only_so_far = classifier.set_params(max_epochs=best).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(fitted.predict_proba(X), only_so_far.predict_proba(X))
+
+
+def test_early_stopping_without_groups_warns_once(classifier, data):
+    X, y = data
+    with pytest.warns(UserWarning, match="without groups") as caught:
+        classifier.set_params(early_stopping=True).fit(X, y)
+    assert len(caught) == 1
+
+
+def test_history_is_plain_and_json_ready(classifier, data):
+    X, y = data
+    history = classifier.fit(X, y).history_
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert all(type(value) in (int, float) for row in history for value in row.values())
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_warm_start_goes_on_where_the_fit_ended(classifier, data):
+    X, y = data
+    whole = clone(classifier).set_params(max_epochs=6).fit(X, y)
+    for roundtrip in (lambda fitted: fitted, lambda fitted: pickle.loads(pickle.dumps(fitted)), copy.deepcopy):
+        half = roundtrip(clone(classifier).set_params(warm_start=True).fit(X, y)).fit(X, y)
+        assert half.n_iter_ == 6
+        np.testing.assert_allclose(half.predict_proba(X), whole.predict_proba(X), rtol=1e-9)
+
+
+def test_warm_start_refuses_new_classes_and_other_widths(classifier, data):
+    X, y = data
+    fitted = classifier.set_params(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="warm_start=True: y has new classes"):
+        fitted.fit(X, np.where(y, 7, 0))
+    with pytest.raises(ValueError, match="expecting 12 features"):
+        fitted.fit(X[:, :-1], y)
+
+
+def test_infinite_loss_stops_with_a_clear_error(classifier, data):
+    X, y = data
+    with pytest.raises(FloatingPointError, match="training loss became NaN or infinite in epoch 1"):
+        classifier.fit(1e300 * X, y)
+
+
+class _Interrupt(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_interrupt_keeps_the_weights_and_is_raised_again(classifier, data):
+    X, y = data
+    classifier.set_params(callbacks=[_Interrupt()], max_epochs=50)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(X, y)
+    assert classifier.n_iter_ == 2
+    two = clone(classifier).set_params(callbacks=None, max_epochs=2).fit(X, y)
+    np.testing.assert_array_equal(classifier.predict_proba(X), two.predict_proba(X))
+
+
+def test_callbacks_are_copied_for_the_fit(classifier, data):
+    X, y = data
+    schedule = LRScheduler(policy="StepLR", step_size=1, gamma=0.1)
+    fitted = classifier.set_params(callbacks=[schedule]).fit(X, y)
+    assert not hasattr(schedule, "lr_scheduler_")
+    assert fitted.history_[-1]["event_lr"] == pytest.approx(fitted.lr * 0.01)
+
+
+def test_progress_bar_shows_loss_and_silence_is_silent(classifier, data, capfd):
+    X, y = data
+    stderr = io.StringIO()
+    with redirect_stderr(stderr):
+        clone(classifier).fit(X, y)
+    assert stderr.getvalue() == ""
+    with redirect_stderr(stderr):
+        classifier.set_params(verbose=1).fit(X, y)
+    assert "train_loss=" in stderr.getvalue()
+    assert "epoch=3/3" in stderr.getvalue()
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "bf16-mixed"])
+def test_every_precision_learns(classifier, data, precision):
+    X, y = data
+    fitted = classifier.set_params(precision=precision, max_epochs=40).fit(X, y)
+    assert fitted.predict_proba(X).dtype == np.float64
+    assert fitted.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"])
+def test_every_optimizer_lowers_the_loss(classifier, data, optimizer):
+    X, y = data
+    history = classifier.set_params(optimizer=optimizer, max_epochs=5, lr=0.01).fit(X, y).history_
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_one_row_short_of_a_batch_trains_with_batch_norm(classifier, data):
+    X, y = data
+    fitted = classifier.set_params(norm="batch", batch_size=59).fit(X[:, :1], y)
+    assert np.isfinite(fitted.predict_proba(X[:, :1])).all()
+
+
+def test_unknown_device_and_sizes_are_clear_errors(classifier, data):
+    X, y = data
+    with pytest.raises(RuntimeError, match="nonsense"):
+        clone(classifier).set_params(device="nonsense").fit(X, y)
+    with pytest.raises(ValueError, match="channels must be a non-empty sequence of positive integers"):
+        classifier.set_params(channels=(8, 0)).fit(X, y)
+
+
+def test_scoring_callbacks_of_skorch_work(classifier, data):
+    X, y = data
+    scored = EpochScoring(lambda net, rows, target: float(len(rows)), name="n_rows", on_train=True)
+    assert classifier.set_params(callbacks=[scored]).fit(X, y).history_[-1]["n_rows"] == len(y)
