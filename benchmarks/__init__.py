@@ -1,0 +1,1 @@
+"""Measurements of this package and its peers: each module is run with ``python -m benchmarks.<name>``."""
