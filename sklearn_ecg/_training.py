@@ -210,7 +210,7 @@ class ProgressBar(Callback):
         from tqdm.auto import tqdm
 
         self._per_epoch = len(BatchIterator(X, net.batch_size))
-        self._bar = tqdm(total=self._per_epoch * net.max_epochs, unit="batch", leave=True)
+        self._bar = tqdm(total=self._per_epoch * net.max_epochs, unit="batch", mininterval=1.0)
         self._shown = {}
 
     def on_batch_end(self, net, training=False, **kwargs):

@@ -1,18 +1,46 @@
 """One table of tiny instances of every public estimator; conformance and contract tests read it.
 
 An instance may set ``precision="float64"``, ``dropout=0``, ``norm="group"``, a batch that holds a whole toy data set,
-``fs``, small sizes and few epochs: with these everything a network computes is exact. Nothing else may be set.
+``fs``, sub-estimators, small sizes and few epochs: with these everything a network computes is exact. Nothing else may
+be set.
 """
 
-from sklearn_ecg import CNNLSTMAttention
+import numpy as np
+
+from sklearn_ecg import BeatSegmenter, CNNLSTMAttention, ECGFilter, ECGResampler, ECGScaler
+
+
+def find_inner_samples(signal, fs):
+    """Stands in for a detector on toy data, whose rows are too short for a heartbeat."""
+    return np.flatnonzero(signal[1:-1] > np.median(signal)) + 1
+
 
 EXACT = {"precision": "float64", "dropout": 0, "norm": "group", "batch_size": 256, "random_state": 0, "device": "cpu"}
+SEGMENTS = {"fs": 100, "window": (0.01, 0.01), "detector": find_inner_samples}
 
 CLASSIFIERS = {
     "CNNLSTMAttention": CNNLSTMAttention(
         channels=(8,), kernel_size=3, lstm_size=4, attention_size=4, side_size=4, max_epochs=20, lr=0.03, **EXACT
     ),
 }
-TRANSFORMERS = {}
+TRANSFORMERS = {
+    "ECGFilter": ECGFilter(fs=360),
+    "ECGFilter-notch-and-median-baseline": ECGFilter(fs=500, low=None, notch=50, baseline="median"),
+    "ECGResampler-to-fs": ECGResampler(fs=360, fs_out=128),
+    "ECGResampler-to-length": ECGResampler(n_timepoints_out=7),
+    **{f"ECGScaler-{by}": ECGScaler(by=by) for by in ("lead", "record", "beat")},
+    **{f"ECGScaler-{method}": ECGScaler(method=method) for method in ("robust", "minmax", "max")},
+    "BeatSegmenter": BeatSegmenter(fs=360),
+    "BeatSegmenter-toy-detector": BeatSegmenter(**SEGMENTS),
+    "BeatSegmenter-flat": BeatSegmenter(**SEGMENTS, flatten=True),
+    "BeatSegmenter-median": BeatSegmenter(**SEGMENTS, aggregate="median"),
+    "BeatSegmenter-rr": BeatSegmenter(
+        **{**SEGMENTS, "window": "rr"}, n_timepoints=4, side_features=("log_rr", "amplitude"), flatten=True
+    ),
+}
+THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}
+"""Transformers whose plain output is 3-D. Four checks outside ``check_estimator`` build a frame from the plain output
+or compare its second axis with the names, which no 3-D output can pass; the same class runs them with flat output."""
+
 INSTANCES = {**CLASSIFIERS, **TRANSFORMERS}
 """Name of the instance → instance. The part of a name before a dash is its class."""

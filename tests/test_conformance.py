@@ -9,11 +9,11 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sklearn_ecg
-from tests.instances import CLASSIFIERS, INSTANCES, TRANSFORMERS
+from tests.instances import CLASSIFIERS, INSTANCES, THREE_D_OUTPUT, TRANSFORMERS
 
 BEYOND_CHECK_ESTIMATOR = ("check_dataframe_column_names_consistency", "check_param_validation")
-BEYOND_FOR_TRANSFORMERS = (
-    "check_set_output_transform",
+BEYOND_FOR_TRANSFORMERS = ("check_set_output_transform",)
+BEYOND_FOR_TWO_D_OUTPUT = (
     "check_set_output_transform_pandas",
     "check_global_output_transform_pandas",
     "check_transformer_get_feature_names_out",
@@ -67,6 +67,19 @@ def test_scikit_learn_check_outside_check_estimator(name, check):
 @pytest.mark.parametrize("check", BEYOND_FOR_TRANSFORMERS)
 def test_scikit_learn_transformer_check_outside_check_estimator(name, check):
     _run(lambda: getattr(estimator_checks, check)(name.split("-")[0], clone(TRANSFORMERS[name])))
+
+
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMERS) - THREE_D_OUTPUT))
+@pytest.mark.parametrize("check", BEYOND_FOR_TWO_D_OUTPUT)
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")  # the checks mix both
+def test_scikit_learn_frame_check(name, check):
+    _run(lambda: getattr(estimator_checks, check)(name.split("-")[0], clone(TRANSFORMERS[name])))
+
+
+def test_every_transformer_runs_the_frame_checks():
+    assert {name.split("-")[0] for name in set(TRANSFORMERS) - THREE_D_OUTPUT} == {
+        n.split("-")[0] for n in TRANSFORMERS
+    }
 
 
 @pytest.mark.parametrize("name", INSTANCES)

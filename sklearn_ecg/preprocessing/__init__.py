@@ -1,1 +1,8 @@
 """Signal preprocessing: filters, resampling, scaling, R-peak detection, beats."""
+
+from ._beats import extract_beats
+from ._rpeaks import detect_r_peaks
+from ._scaling import ECGScaler
+from ._transformers import ECGFilter, ECGResampler
+
+__all__ = ["ECGFilter", "ECGResampler", "ECGScaler", "detect_r_peaks", "extract_beats"]

@@ -1,0 +1,347 @@
+"""Signal transformers over rows: filtering and resampling, and what every such transformer shares."""
+
+from fractions import Fraction
+from math import ceil
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import ndimage, signal
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names_in, _num_samples, check_is_fitted
+
+from sklearn_ecg._validation import RowLayout, check_fs, read_lead_columns, signal_feature_names, validate_rows
+
+_VALUES_PER_CHUNK = 2**20
+_NOTCH_QUALITY = 30.0
+_MEDIAN_WINDOWS = (0.2, 0.6)  # s: the first removes QRS and P, the second T
+_LARGEST_FACTOR = 1000
+
+
+def output_dtype(rows):
+    """The dtype of transformed ``rows``: single precision stays single, everything else is double."""
+    return np.float32 if rows.dtype in (np.float16, np.float32) else np.float64
+
+
+def is_cube(X):
+    """Whether ``X`` is a 3-D array or nested list."""
+    return (np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)) == 3
+
+
+def wants_frame(estimator):
+    """Whether a data frame, which holds no 3-D, was asked for with ``set_output`` or the global configuration."""
+    return _get_output_config("transform", estimator)["dense"] != "default"
+
+
+def lead_and_side_names(estimator, input_features=None):
+    """Names of the leads and of the side columns: those the input names tell, else ``lead0 …`` and ``side0 …``."""
+    layout = estimator.layout_
+    names = _check_feature_names_in(estimator, input_features)
+    told = read_lead_columns(names)
+    leads = told[0] if told and told[1] == layout else [f"lead{i}" for i in range(layout.n_leads)]
+    if input_features is not None or hasattr(estimator, "feature_names_in_"):
+        return leads, list(names[layout.n_signal_features :])
+    return leads, [f"side{i}" for i in range(layout.n_side_features)]
+
+
+def map_signals(rows, layout, layout_out, function):
+    """Rows with ``function`` applied to the signals, a chunk of rows at a time; side columns are carried over."""
+    out = np.empty((len(rows), layout_out.n_features), output_dtype(rows))
+    signals_out, side_out = layout_out.split(out)
+    for batch in gen_batches(len(rows), max(1, _VALUES_PER_CHUNK // layout.n_features)):
+        signals, side = layout.split(rows[batch])
+        signals_out[batch] = function(signals.astype(np.float64))
+        side_out[batch] = side
+    return out
+
+
+class SignalTransformer(TransformerMixin, BaseEstimator):
+    """What the signal transformers share: the door, the form of the output, its names.
+
+    A subclass gives ``_prepare``, which returns the layout of the output rows, and ``_apply``, from float64 signals
+    (n_samples, n_leads, n_timepoints) that it may overwrite to signals of the output layout.
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters and learn the layout of the rows; nothing is learned from the values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Signals.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or ``X`` does not agree with ``n_leads`` and ``n_side_features``.
+        """
+        _, layout = self._read(X, reset=True)
+        self.layout_out_ = self._prepare(layout)
+        return self
+
+    def transform(self, X):
+        """Transform each record by itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Signals.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_samples, n_features_out) or (n_samples, n_leads, n_timepoints_out)
+            In the form that came in, 2-D or 3-D; float32 if ``X`` is float32, else float64. Side columns are those
+            of ``X``.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` holds NaN or infinite values, or rows of another width than in ``fit``.
+        """
+        check_is_fitted(self)
+        rows, layout = self._read(X, reset=False)
+        out = map_signals(rows, layout, self.layout_out_, self._apply)
+        shape = np.shape(X)[:2] if is_cube(X) and not wants_frame(self) else (_num_samples(X),)
+        return out.reshape(*shape, -1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of the (flattened) output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; by default those seen in ``fit``.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            The input names where the width is kept; otherwise ``II_0000 …`` with the leads the input names tell, or
+            ``lead0_0000 …``, and then the names of the side columns.
+        """
+        check_is_fitted(self)
+        if self.layout_out_ == self.layout_:
+            return _check_feature_names_in(self, input_features)
+        leads, sides = lead_and_side_names(self, input_features)
+        return signal_feature_names(leads, self.layout_out_.n_timepoints, sides)
+
+    def _read(self, X, *, reset):
+        return validate_rows(self, X, reset=reset)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class ECGFilter(SignalTransformer):
+    """Zero-phase band-pass filter with baseline removal and mains notch.
+
+    A Butterworth filter is run forwards and backwards over each lead, so that no wave moves; its attenuation counts
+    twice (6 dB at ``low`` and ``high``). Records are continued by reflection at both ends, by as much as their length
+    allows. (Odd reflection, SciPy's default, shifts the baseline wherever a record ends within a wave: on excerpts of
+    MIT-BIH records it makes three times the error of even reflection.)
+
+    Parameters
+    ----------
+    fs : float
+        Sampling frequency in Hz.
+    low : float or None, default=0.5
+        Lower edge of the pass band in Hz; None passes everything from 0 Hz on.
+    high : float or None, default=40.0
+        Upper edge of the pass band in Hz, below ``fs / 2``; None passes everything up to there.
+    order : int, default=2
+        Order of the Butterworth prototype.
+    notch : float or None, default=None
+        Mains frequency to remove in Hz (50 or 60); the notch is ``notch / 30`` Hz wide.
+    baseline : {"median"} or None, default=None
+        "median" first subtracts the baseline found by running medians of 200 ms and then 600 ms [1]_. It keeps the
+        ST segment where a high-pass filter bends it: set ``low=None`` beside it.
+    n_leads : int, default=1
+        Number of leads in a 2-D row.
+    n_side_features : int, default=0
+        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
+
+    Attributes
+    ----------
+    sos_ : ndarray of shape (n_sections, 6)
+        Second-order sections of one pass of the filter.
+    layout_, layout_out_ : RowLayout
+        How the rows that come in and go out are read.
+    n_features_in_ : int
+        Width of a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where ``X`` has them.
+
+    References
+    ----------
+    .. [1] P. de Chazal, M. O'Dwyer, R. B. Reilly, "Automatic classification of heartbeats using ECG morphology and
+       heartbeat interval features", IEEE Trans. Biomed. Eng. 51(7), 2004.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.arange(3600) / 360
+    >>> heart, mains = np.sin(2 * np.pi * 8 * t), np.sin(2 * np.pi * 60 * t)
+    >>> filtered = ECGFilter(fs=360, notch=60).fit_transform([heart + mains + 2.0])
+    >>> bool(np.abs(filtered[0] - heart)[720:-720].max() < 0.02)
+    True
+    """
+
+    _parameter_constraints = {
+        "fs": [Interval(Real, 0, None, closed="neither")],
+        "low": [Interval(Real, 0, None, closed="neither"), None],
+        "high": [Interval(Real, 0, None, closed="neither"), None],
+        "order": [Interval(Integral, 1, 12, closed="both")],
+        "notch": [Interval(Real, 0, None, closed="neither"), None],
+        "baseline": [StrOptions({"median"}), None],
+        "n_leads": [Interval(Integral, 1, None, closed="left")],
+        "n_side_features": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, *, fs, low=0.5, high=40.0, order=2, notch=None, baseline=None, n_leads=1, n_side_features=0):
+        self.fs = fs
+        self.low = low
+        self.high = high
+        self.order = order
+        self.notch = notch
+        self.baseline = baseline
+        self.n_leads = n_leads
+        self.n_side_features = n_side_features
+
+    def _prepare(self, layout):
+        fs = float(self.fs)
+        for name in ("low", "high", "notch"):
+            edge = getattr(self, name)
+            if edge is not None and edge >= fs / 2:
+                raise ValueError(f"{name} must be below fs / 2 = {fs / 2:g} Hz, got {name}={edge!r} with fs={fs:g}.")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low must be below high, got low={self.low!r} and high={self.high!r} Hz.")
+        self.sos_ = self._sections(fs)
+        return layout
+
+    def _sections(self, fs):
+        sections = [np.empty((0, 6))]
+        edges = [edge for edge in (self.low, self.high) if edge is not None]
+        if edges:
+            kind = "bandpass" if len(edges) == 2 else "highpass" if self.high is None else "lowpass"
+            sections.append(signal.butter(self.order, np.squeeze(edges), kind, output="sos", fs=fs))
+        if self.notch is not None:
+            sections.append(signal.tf2sos(*signal.iirnotch(self.notch, _NOTCH_QUALITY, fs=fs)))
+        return np.concatenate(sections)
+
+    def _apply(self, signals):
+        if self.baseline == "median":
+            _subtract_median_baseline(signals, self.fs)
+        if not len(self.sos_):
+            return signals
+        # One period of the lowest edge; the notch rings for Q / (pi * f) seconds
+        spans = [1 / self.low if self.low else 0, 3 / self.high if self.high else 0]
+        spans.append(_NOTCH_QUALITY / self.notch if self.notch else 0)
+        padlen = min(ceil(max(spans) * self.fs), signals.shape[-1] - 1)
+        # A copy, because SciPy wants writeable sections and a memory-mapped pickle gives read-only ones
+        return signal.sosfiltfilt(self.sos_.copy(), signals, axis=-1, padtype="even", padlen=padlen)
+
+
+def _subtract_median_baseline(signals, fs):
+    """Subtract the baseline in place; SciPy's running median is fast in one dimension only, hence lead by lead."""
+    sizes = [2 * round(window * fs / 2) + 1 for window in _MEDIAN_WINDOWS]
+    for lead in signals.reshape(-1, signals.shape[-1]):
+        baseline = lead
+        for size in sizes:
+            baseline = ndimage.median_filter(baseline, size, mode="nearest")
+        lead -= baseline
+
+
+class ECGResampler(SignalTransformer):
+    """Polyphase resampling to another sampling frequency or to an exact length.
+
+    Each lead is resampled by a rational factor with a linear-phase low-pass (Kaiser window) against aliasing; its mean
+    is taken out first and the ends are continued by odd reflection, so that a constant stays that constant.
+
+    Parameters
+    ----------
+    fs : float, default=None
+        Sampling frequency of the signals in Hz; needed with ``fs_out``.
+    fs_out : float, default=None
+        Sampling frequency wanted in Hz. Records of n samples become ceil(n * fs_out / fs) samples. The ratio is taken
+        as the nearest fraction with a denominator of at most 1000.
+    n_timepoints_out : int, default=None
+        Length wanted in samples, whatever the sampling frequency. Give this or ``fs_out``, not both.
+    n_leads : int, default=1
+        Number of leads in a 2-D row.
+    n_side_features : int, default=0
+        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
+
+    Attributes
+    ----------
+    factor_ : tuple of two ints
+        Up- and down-sampling factor, in lowest terms.
+    layout_, layout_out_ : RowLayout
+        How the rows that come in and go out are read.
+    n_features_in_ : int
+        Width of a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where ``X`` has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ECGResampler(fs=360, fs_out=128).fit_transform(np.ones((2, 3600))).shape
+    (2, 1280)
+    >>> ECGResampler(n_timepoints_out=256).fit_transform(np.ones((2, 12, 300))).shape
+    (2, 12, 256)
+    """
+
+    _parameter_constraints = {
+        "fs": [Interval(Real, 0, None, closed="neither"), None],
+        "fs_out": [Interval(Real, 0, None, closed="neither"), None],
+        "n_timepoints_out": [Interval(Integral, 1, None, closed="left"), None],
+        "n_leads": [Interval(Integral, 1, None, closed="left")],
+        "n_side_features": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, *, fs=None, fs_out=None, n_timepoints_out=None, n_leads=1, n_side_features=0):
+        self.fs = fs
+        self.fs_out = fs_out
+        self.n_timepoints_out = n_timepoints_out
+        self.n_leads = n_leads
+        self.n_side_features = n_side_features
+
+    def _prepare(self, layout):
+        if (self.fs_out is None) == (self.n_timepoints_out is None):
+            raise ValueError(
+                "Either fs_out or n_timepoints_out must be given, "
+                f"got fs_out={self.fs_out!r} and n_timepoints_out={self.n_timepoints_out!r}."
+            )
+        if self.fs_out is None:
+            factor = Fraction(int(self.n_timepoints_out), layout.n_timepoints)
+        else:
+            factor = self._frequency_ratio()
+        self.factor_ = factor.numerator, factor.denominator
+        return RowLayout(layout.n_leads, ceil(layout.n_timepoints * factor), layout.n_side_features)
+
+    def _frequency_ratio(self):
+        ratio = check_fs(self.fs_out, name="fs_out") / check_fs(self.fs)
+        if not 1 / _LARGEST_FACTOR <= ratio <= _LARGEST_FACTOR:
+            raise ValueError(
+                f"fs_out / fs must be between 1/{_LARGEST_FACTOR} and {_LARGEST_FACTOR}, "
+                f"got fs_out={self.fs_out!r} and fs={self.fs!r} Hz."
+            )
+        return Fraction(ratio).limit_denominator(_LARGEST_FACTOR)
+
+    def _apply(self, signals):
+        n_out = self.layout_out_.n_timepoints
+        if signals.shape[-1] == 1:  # SciPy divides by zero there
+            return np.repeat(signals, n_out, axis=-1)
+        mean = signals.mean(axis=-1, keepdims=True)
+        return signal.resample_poly(signals - mean, *self.factor_, axis=-1, padtype="antireflect") + mean

@@ -1,0 +1,326 @@
+"""Segmentation of records into beats."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ecg._validation import RowLayout, check_fs, signal_feature_names, validate_rows
+from sklearn_ecg.preprocessing._rpeaks import detect_r_peaks
+from sklearn_ecg.preprocessing._transformers import lead_and_side_names, output_dtype, wants_frame
+
+_RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
+_RR_TIMEPOINTS = 128
+_BEAT_FEATURES = ("log_rr", "amplitude")
+_AGGREGATES = {"median": np.median, "mean": np.mean}
+
+
+class BeatSegmenter(TransformerMixin, BaseEstimator):
+    """Cut records into beats around their R peaks.
+
+    The number of records is kept: each record gives the same number of beats, fixed in ``fit``, and a row of NaN
+    where it has no beat. Records with more beats keep the first ones. Only complete beats count: those whose window
+    lies within the record, and whose RR interval is known where it is needed. A record too short or too flat for any
+    R peak is NaN throughout. (Several beats a record as samples of their own, with the index of their record, are what
+    :func:`~sklearn_ecg.preprocessing.extract_beats` is for.)
+
+    The RR interval of a beat is half the time from the R peak before it to the one after it, so that the window of a
+    premature beat stays that of the rhythm around it; at the ends of a record it is the one interval there is.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling frequency in Hz.
+    window : tuple of two floats or "rr", default=(0.25, 0.45)
+        Seconds before and after the R peak. "rr" cuts from 0.35 RR intervals before it to 0.65 after it [1]_.
+    n_timepoints : int, default=None
+        Number of samples of a beat, interpolated linearly, with the R peak on one of them. None keeps the samples of a
+        window in seconds as they are, and gives 128 with "rr". There is no anti-aliasing: filter first.
+    n_beats : int, default=None
+        Number of beats of a record. None takes the largest number seen in ``fit``, or all beats where they are
+        aggregated.
+    aggregate : {"median", "mean"} or None, default=None
+        One beat a record: the median or mean of its beats, sample by sample.
+    flatten : bool, default=False
+        Return 2-D rows, beat after beat, instead of 3-D. Data frames (``set_output``) are always flat.
+    detector : {"logistic", "xqrs"} or callable, default="logistic"
+        R-peak detector: a ``method`` of :func:`~sklearn_ecg.preprocessing.detect_r_peaks`, or a callable
+        ``detector(signal, fs)`` that returns the samples of the R peaks in a signal of shape (n_timepoints,).
+    detection_lead : int, default=None
+        Index of the lead in which R peaks are detected. None is all leads together with "logistic", and the first lead
+        with the others.
+    side_features : sequence of {"log_rr", "amplitude"}, default=()
+        Features of each beat, written after its signal: the natural logarithm of its RR interval in seconds, and the
+        range of its signal, in the units of the signal, in ``detection_lead`` (the first lead if that is None).
+    n_leads : int, default=1
+        Number of leads in a 2-D row.
+    n_side_features : int, default=0
+        Number of columns at the end of a 2-D row that are not signal. They are written, untouched, at the end of each
+        beat of the record.
+
+    Attributes
+    ----------
+    n_beats_ : int
+        Number of beats of a record in the output; 1 where beats are aggregated.
+    layout_, layout_out_ : RowLayout
+        How a row that comes in, and one beat that goes out, are read.
+    n_features_in_ : int
+        Width of a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where ``X`` has them.
+
+    References
+    ----------
+    .. [1] "ECG-SL: Electrocardiogram Segment Learning", arXiv:2310.00818. It cuts one segment a heartbeat; the extent
+       of the window is ours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def peaks_above_half(signal, fs):
+    ...     return np.flatnonzero(signal > 0.5)
+    >>> X = np.zeros((2, 400))
+    >>> X[0, [50, 150, 250, 350]] = X[1, [100, 200]] = 1.0
+    >>> segmenter = BeatSegmenter(fs=100, detector=peaks_above_half)
+    >>> beats = segmenter.fit_transform(X)
+    >>> beats.shape
+    (2, 4, 70)
+    >>> np.isnan(beats).all(axis=2)
+    array([[False, False, False, False],
+           [False, False,  True,  True]])
+    """
+
+    _parameter_constraints = {
+        "fs": [Interval(Real, 0, None, closed="neither")],
+        "window": [StrOptions({"rr"}), tuple, list],
+        "n_timepoints": [Interval(Integral, 1, None, closed="left"), None],
+        "n_beats": [Interval(Integral, 1, None, closed="left"), None],
+        "aggregate": [StrOptions(set(_AGGREGATES)), None],
+        "flatten": ["boolean"],
+        "detector": [StrOptions({"logistic", "xqrs"}), callable],
+        "detection_lead": [Interval(Integral, 0, None, closed="left"), None],
+        "side_features": [tuple, list],
+        "n_leads": [Interval(Integral, 1, None, closed="left")],
+        "n_side_features": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        fs,
+        window=(0.25, 0.45),
+        n_timepoints=None,
+        n_beats=None,
+        aggregate=None,
+        flatten=False,
+        detector="logistic",
+        detection_lead=None,
+        side_features=(),
+        n_leads=1,
+        n_side_features=0,
+    ):
+        self.fs = fs
+        self.window = window
+        self.n_timepoints = n_timepoints
+        self.n_beats = n_beats
+        self.aggregate = aggregate
+        self.flatten = flatten
+        self.detector = detector
+        self.detection_lead = detection_lead
+        self.side_features = side_features
+        self.n_leads = n_leads
+        self.n_side_features = n_side_features
+
+    def fit(self, X, y=None):
+        """Learn the layout of the rows and the number of beats.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_records, n_features) or (n_records, n_leads, n_timepoints)
+            Records.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or ``X`` does not agree with ``n_leads`` and ``n_side_features``.
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit and transform; R peaks are detected once only.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_records, n_features) or (n_records, n_leads, n_timepoints)
+            Records.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        beats : ndarray
+            As in :meth:`transform`.
+        """
+        rows, located = self._fit(X)
+        return self._assemble(rows, located or self._locate_all(rows))
+
+    def transform(self, X):
+        """Cut each record into beats.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_records, n_features) or (n_records, n_leads, n_timepoints)
+            Records.
+
+        Returns
+        -------
+        beats : ndarray of shape (n_records, n_beats_, n_columns), (n_records, n_columns) or \
+                (n_records, n_beats_ * n_columns)
+            Rows of beats: lead after lead, then the ``side_features`` of the beat, then the side columns of the
+            record; NaN where there is no beat. 2-D with ``aggregate``, or with ``flatten`` and in data frames. float32
+            if ``X`` is float32, else float64.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` holds NaN or infinite values, or rows of another width than in ``fit``; if the detector returns
+            anything but samples of the record.
+        """
+        check_is_fitted(self)
+        rows, _ = validate_rows(self, X, reset=False)
+        return self._assemble(rows, self._locate_all(rows))
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of the flattened output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; by default those seen in ``fit``.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            ``II_0000 … log_rr …`` for aggregated beats, with the leads the input names tell or ``lead0 …``; otherwise
+            ``II_0000_beat000 …``, beat after beat.
+        """
+        check_is_fitted(self)
+        leads, sides = lead_and_side_names(self, input_features)
+        names = signal_feature_names(leads, self.layout_out_.n_timepoints, [*self.side_features, *sides])
+        if self.aggregate is not None:
+            return names
+        return np.asarray([f"{name}_beat{i:03d}" for i in range(self.n_beats_) for name in names], dtype=object)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X):
+        """Fit, and return the rows with the beats located in them, None where there was no need to."""
+        rows, layout = validate_rows(self, X, reset=True)
+        if self.detection_lead is not None and self.detection_lead >= layout.n_leads:
+            raise ValueError(f"detection_lead must be below the {layout.n_leads} lead(s), got {self.detection_lead}.")
+        unknown = [name for name in self.side_features if name not in _BEAT_FEATURES]
+        if unknown:
+            raise ValueError(f"side_features must be among {_BEAT_FEATURES}, got {unknown}.")
+        self._grid = self._window_grid(check_fs(self.fs))
+        n_side = len(self.side_features) + layout.n_side_features
+        self.layout_out_ = RowLayout(layout.n_leads, len(self._grid), n_side)
+        if self.aggregate is not None or self.n_beats is not None:
+            self.n_beats_ = 1 if self.aggregate is not None else int(self.n_beats)
+            return rows, None
+        located = self._locate_all(rows)
+        self.n_beats_ = max(1, *(len(peaks) for peaks, _ in located))
+        return rows, located
+
+    def _window_grid(self, fs):
+        """Where a beat is sampled, from its R peak: in samples, or in RR intervals."""
+        if self._is_relative:
+            return _grid_through_zero(*_RR_WINDOW, self.n_timepoints or _RR_TIMEPOINTS)
+        bounds = np.asarray(self.window, dtype=object)
+        if bounds.shape != (2,) or not all(isinstance(b, Real) and 0 <= b < np.inf for b in bounds):
+            raise ValueError(f"window must be 'rr' or two times >= 0 in seconds (before, after), got {self.window!r}.")
+        before, after = (round(seconds * fs) for seconds in bounds)
+        if before + after < 1:
+            raise ValueError(f"window must span at least one sample at fs={fs:g} Hz, got {self.window!r} s.")
+        return _grid_through_zero(before, after, self.n_timepoints or before + after)
+
+    def _locate_all(self, rows):
+        signals, _ = self.layout_.split(rows)
+        return [self._locate(record) for record in signals]
+
+    def _locate(self, record):
+        """R peaks of the complete beats of a record (n_leads, n_timepoints), and their RR intervals, in samples."""
+        peaks = self._detect(record)
+        intervals = np.gradient(peaks.astype(float)) if len(peaks) > 1 else np.full(len(peaks), np.nan)
+        span = intervals if self._is_relative else 1.0
+        first, last = peaks + self._grid[0] * span, peaks + self._grid[-1] * span
+        complete = (first >= 0) & (last <= record.shape[-1] - 1)
+        if "log_rr" in self.side_features:
+            complete &= intervals > 0
+        return peaks[complete], intervals[complete]
+
+    @property
+    def _is_relative(self):
+        return isinstance(self.window, str)
+
+    def _detect(self, record):
+        """R peaks of a record (n_leads, n_timepoints), in order."""
+        together = self.detector == "logistic" and self.detection_lead is None
+        record = np.array(record if together else record[self.detection_lead or 0], dtype=np.float64)
+        if callable(self.detector):
+            peaks = np.unique(self.detector(record, self.fs))
+        else:
+            peaks = detect_r_peaks(record, fs=self.fs, method=self.detector)
+        n_timepoints = record.shape[-1]
+        if not ((peaks == np.rint(peaks)) & (peaks >= 0) & (peaks < n_timepoints)).all():
+            raise ValueError(f"The detector must return integers in [0, {n_timepoints}), samples of the record.")
+        return peaks.astype(np.int64)
+
+    def _assemble(self, rows, located):
+        """Beats of all records in one array, NaN where there is none."""
+        signals, side = self.layout_.split(rows)
+        shape = len(rows), self.n_beats_, self.layout_out_.n_features
+        out = np.full(shape, np.nan, dtype=output_dtype(rows))
+        for beats_out, record, record_side, (peaks, intervals) in zip(out, signals, side, located, strict=True):
+            kept = slice(self.n_beats if self.aggregate is not None else self.n_beats_)
+            beats = self._cut(record, peaks[kept], intervals[kept])
+            if self.aggregate is not None and len(beats):
+                beats = _AGGREGATES[self.aggregate](beats, axis=0, keepdims=True)
+            n_columns = beats.shape[1]
+            beats_out[: len(beats), :n_columns] = beats
+            beats_out[: len(beats), n_columns:] = record_side
+        if self.aggregate is not None:
+            return out[:, 0]
+        return out.reshape(len(out), -1) if self.flatten or wants_frame(self) else out
+
+    def _cut(self, record, peaks, intervals):
+        """Rows (n_beats, n_leads * n_timepoints + n_features) of the beats at ``peaks``, without the side columns."""
+        span = intervals if self._is_relative else np.ones(len(peaks))
+        positions = peaks[:, None] + self._grid * span[:, None]  # (n_beats, n_timepoints)
+        before = np.floor(positions).astype(np.int64)
+        after = np.minimum(before + 1, record.shape[-1] - 1)
+        left, right = (record[:, at].astype(np.float64) for at in (before, after))  # (n_leads, n_beats, n_timepoints)
+        beats = left + (positions - before) * (right - left)
+        amplitude = np.ptp(beats[self.detection_lead or 0], axis=-1)
+        features = {"log_rr": np.log(intervals / self.fs), "amplitude": amplitude}
+        columns = [features[name][:, None] for name in self.side_features]
+        return np.hstack([np.swapaxes(beats, 0, 1).reshape(len(peaks), len(beats) * len(self._grid)), *columns])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _grid_through_zero(before, after, n_points):
+    """``n_points`` equal steps from about ``-before`` to ``after``, one of them at zero."""
+    step = (before + after) / n_points
+    return (np.arange(n_points) - round(before / step)) * step
