@@ -1,0 +1,10 @@
+"""Loaders of public ECG databases, and synthetic ECG."""
+
+from ._download import get_data_home
+from ._ludb import fetch_ludb
+from ._make_beats import make_beats
+from ._mitdb import fetch_mitdb, fetch_mitdb_beats
+from ._record import ECGRecord
+from ._synthetic import make_ecg
+
+__all__ = ["ECGRecord", "fetch_ludb", "fetch_mitdb", "fetch_mitdb_beats", "get_data_home", "make_beats", "make_ecg"]

@@ -1,0 +1,143 @@
+"""One recording and what is known about it."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET
+from .._validation import check_fs
+from ..preprocessing._beats import lead_index
+
+WAVE_DTYPE = np.dtype([("wave", "U3"), ("onset", np.int64), ("peak", np.int64), ("offset", np.int64)])
+"""A wave ("P", "QRS" or "T") and its boundaries in samples; -1 where a boundary is not marked."""
+
+
+@dataclass(frozen=True, eq=False)
+class ECGRecord:
+    """One ECG recording.
+
+    Parameters
+    ----------
+    name : str
+        Name of the record in its database.
+    signal : ndarray of shape (n_leads, n_timepoints)
+        Signal in mV, kept as float32.
+    fs : float
+        Sampling frequency in Hz.
+    lead_names : sequence of str
+        Name of every lead.
+    peaks : ndarray of int of shape (n_beats,), default=()
+        Position of every beat in samples, nothing but beats.
+    symbols : sequence of str of shape (n_beats,) or None, default=None
+        PhysioNet beat symbol of every beat ("N", "A", "V" …); None where beats are not classified.
+    patient : str, default=None
+        Whom the record is of; the record's name if None.
+    fiducials : dict of str to ndarray, default={}
+        Lead name → waves, a structured array with the fields "wave", "onset", "peak" and "offset" in samples, -1
+        where a boundary is not marked.
+    annotations : ndarray or None, default=None
+        All annotations, beats or not: a structured array with the fields "sample", "symbol" and "note" (rhythm
+        changes have the symbol "+" and a note such as "(AFIB").
+
+    Raises
+    ------
+    ValueError
+        If the shapes contradict each other or ``fs`` is not positive.
+    """
+
+    name: str
+    signal: np.ndarray = field(repr=False)
+    fs: float
+    lead_names: tuple[str, ...]
+    peaks: np.ndarray = field(default=(), repr=False)
+    symbols: np.ndarray | None = field(default=None, repr=False)
+    patient: str | None = None
+    fiducials: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    annotations: np.ndarray | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        signal = np.asarray(self.signal, dtype=np.float32)
+        peaks = np.asarray(self.peaks, dtype=np.int64)
+        symbols = None if self.symbols is None else np.asarray(self.symbols, dtype="U1")
+        if signal.ndim != 2 or len(signal) != len(self.lead_names):
+            raise ValueError(
+                f"Record {self.name}: signal must have shape (n_leads, n_timepoints) with a lead for each of the names "
+                f"{list(self.lead_names)}, got {signal.shape}."
+            )
+        if peaks.ndim != 1 or (symbols is not None and symbols.shape != peaks.shape):
+            raise ValueError(f"Record {self.name}: peaks must be 1-D, with as many symbols.")
+        coerced = {
+            "signal": signal,
+            "peaks": peaks,
+            "symbols": symbols,
+            "fs": check_fs(self.fs),
+            "lead_names": tuple(self.lead_names),
+            "patient": self.name if self.patient is None else self.patient,
+        }
+        for name, value in coerced.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_leads(self):
+        """Number of leads."""
+        return self.signal.shape[0]
+
+    @property
+    def n_timepoints(self):
+        """Number of samples of a lead."""
+        return self.signal.shape[1]
+
+    @property
+    def duration(self):
+        """Length in seconds."""
+        return self.n_timepoints / self.fs
+
+    @property
+    def target(self):
+        """AAMI class (N, S, V, F or Q) of every beat, or None where beats are not classified."""
+        if self.symbols is None:
+            return None
+        return np.array([AAMI_OF_SYMBOL[symbol] for symbol in self.symbols], dtype="U1")
+
+    def lead(self, name):
+        """Signal of the lead called ``name``, of shape (n_timepoints,); "II" also finds "MLII".
+
+        Raises
+        ------
+        ValueError
+            If the record has no such lead.
+        """
+        return self.signal[self._index(name)]
+
+    def select_leads(self, names):
+        """The same record with the leads ``names`` only, in this order.
+
+        Raises
+        ------
+        ValueError
+            If the record lacks one of the leads.
+        """
+        chosen = [self._index(name) for name in ([names] if isinstance(names, str) else names)]
+        kept = tuple(self.lead_names[i] for i in chosen)
+        fiducials = {name: waves for name, waves in self.fiducials.items() if name in kept}
+        return replace(self, signal=self.signal[chosen], lead_names=kept, fiducials=fiducials)
+
+    def episodes(self, onset=FLUTTER_ONSET, end=FLUTTER_END):
+        """Stretches between two annotation symbols, by default ventricular flutter.
+
+        Returns
+        -------
+        episodes : ndarray of int64 of shape (n_episodes, 2)
+            First and last sample; an episode that is not closed lasts to the end of the record.
+        """
+        if self.annotations is None:
+            return np.empty((0, 2), dtype=np.int64)
+        starts, ends = (self.annotations["sample"][self.annotations["symbol"] == mark] for mark in (onset, end))
+        ends = np.append(ends, self.n_timepoints - 1)
+        return np.column_stack([starts, ends[np.searchsorted(ends[:-1], starts)]]).astype(np.int64)
+
+    def _index(self, name):
+        index = lead_index(self.lead_names, name)
+        if index < 0:
+            raise ValueError(f"Record {self.name} has no lead {name!r}; it has {', '.join(self.lead_names)}.")
+        return index

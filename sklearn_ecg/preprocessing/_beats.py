@@ -1,0 +1,345 @@
+"""Cut heartbeats out of records: one row a beat, lead after lead, RR features last."""
+
+from types import MappingProxyType
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.signal import butter, sosfiltfilt
+from sklearn.utils import Bunch
+
+from .._validation import check_fs, signal_feature_names
+
+BEAT_WINDOW = (108 / 360, 148 / 360)
+"""Seconds before and after the R peak: 256 samples at 360 Hz."""
+
+BEAT_SAMPLES = 256
+
+# modified limb leads of ambulatory recordings
+_LEAD_ALIASES = {"MLI": "I", "MLII": "II", "MLIII": "III"}
+_FALLBACK_RR = 1.0
+_ON_GRID = 1e-6
+
+
+def extract_beats(
+    signals,
+    peaks,
+    *,
+    fs,
+    window=BEAT_WINDOW,
+    n_samples=BEAT_SAMPLES,
+    leads=None,
+    lead_names=None,
+    side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
+    bandpass=(0.5, 40.0),
+    scale=None,
+    max_rr=3.0,
+):
+    """Cut a window around every R peak, with the rhythm around it as side features.
+
+    Each record is band-passed as a whole, forwards and backwards (zero phase), and read on a grid of ``n_samples``
+    points, ``before`` seconds ahead of the peak to ``after`` seconds behind it (end excluded). Where the grid falls
+    between samples, because ``fs`` is another one, the signal is interpolated with cubic splines. Beats too near a
+    border are not dropped: the first or last sample is repeated.
+
+    Parameters
+    ----------
+    signals : array-like of shape (n_leads, n_timepoints), or list of such arrays
+        One record or several, in mV. Records may have any number of leads as long as the chosen ones exist.
+    peaks : array-like of int of shape (n_beats,), or list of such arrays
+        R peaks of each record in samples, strictly increasing.
+    fs : float
+        Sampling frequency in Hz.
+    window : tuple of float, default=(0.3, 0.4111)
+        Seconds before and after the peak. The default covers 256 samples at 360 Hz.
+    n_samples : int, default=256
+        Samples of a beat per lead, at any ``fs``.
+    leads : list of str or int, int, or None, default=None
+        Leads to cut, by name (needs ``lead_names``; "II" also finds "MLII") or by index; an integer takes that many
+        first leads; None takes all.
+    lead_names : list of str, or list of such lists, default=None
+        Lead names of every record, or of each.
+    side_features : iterable of str, default=("rr_previous", "rr_next", "rr_ratio", "rr_local")
+        Names out of :data:`SIDE_FEATURES`: "rr_previous" and "rr_next" (s); "rr_local", the mean of the last ten
+        intervals up to this beat (s); "rr_ratio" and "rr_next_ratio", the interval before and after over the record's
+        mean; "rr_ratio_causal", over the mean of the intervals so far; "rr_local_ratio", over "rr_local".
+        "rr_next", "rr_ratio" and "rr_next_ratio" look into the future: they are for offline analysis only.
+    bandpass : tuple of float or None, default=(0.5, 40.0)
+        Band edges in Hz of a second-order Butterworth filter; None leaves the signal as it is, except that it is
+        low-passed where the grid is coarser than the samples.
+    scale : {None, "beat", "record"}, default=None
+        None keeps mV; otherwise every lead is brought to mean 0 and standard deviation 1 over the beat or the record.
+        A flat stretch becomes zeros.
+    max_rr : float, default=3.0
+        RR intervals are clipped to this many seconds: gaps in the annotation (ventricular flutter) are no intervals.
+
+    Returns
+    -------
+    beats : Bunch
+        ``data``, float32 of shape (n_beats, n_leads * n_samples + n_side_features); ``record``, index of each beat's
+        record, for grouped cross-validation; ``position``, the peak in samples; ``feature_names`` (None where the
+        records' lead names are not known), ``side_feature_names``, ``n_leads``, ``n_side_features``.
+
+    Raises
+    ------
+    ValueError
+        If the signals hold NaN or infinite values, have no or different numbers of leads, a peak is outside its
+        signal, peaks are not strictly increasing, or a lead, a side feature or a parameter makes no sense.
+
+    Notes
+    -----
+    The first beat has no interval before it and the last none after it: both get the record's median interval, and
+    1 s where a record has fewer than two beats. RR features relative to the patient's own rhythm are those of
+    de Chazal et al. [1]_.
+
+    References
+    ----------
+    .. [1] P. de Chazal, M. O'Dwyer, R. B. Reilly, "Automatic classification of heartbeats using ECG morphology and
+       heartbeat interval features", IEEE Trans. Biomed. Eng. 51(7), 2004, doi:10.1109/TBME.2004.827359.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ecg.preprocessing import extract_beats
+    >>> signal = np.random.default_rng(0).normal(size=(2, 3600))
+    >>> beats = extract_beats(signal, [500, 860, 1220], fs=360, side_features=["rr_previous"])
+    >>> beats.data.shape, beats.record.tolist()
+    ((3, 513), [0, 0, 0])
+    """
+    fs = check_fs(fs)
+    side_features = _check_side_features(side_features)
+    grid = _window_grid(window, n_samples, fs)
+    if scale not in (None, "beat", "record"):
+        raise ValueError(f"scale must be None, 'beat' or 'record', got {scale!r}.")
+    if not max_rr > 0:
+        raise ValueError(f"max_rr must be a positive number of seconds, got {max_rr!r}.")
+    records = _as_records(signals, peaks, lead_names)
+    sos = _band_filter(bandpass, fs, grid[1] - grid[0])
+
+    blocks, chosen_names = [], []
+    for index, (signal, beats_at, names) in enumerate(records):
+        chosen = _choose_leads(leads, names, len(signal), index)
+        signal = _filtered(signal[chosen], sos)
+        if scale == "record":
+            signal = _standardise(signal)
+        cut = _cut_windows(signal, beats_at, grid)  # (n_beats, n_leads, n_samples)
+        if scale == "beat":
+            cut = _standardise(cut)
+        side = rr_features(beats_at, fs=fs, names=side_features, max_rr=max_rr).astype(np.float32)
+        blocks.append(np.hstack([cut.reshape(len(cut), cut.shape[1] * n_samples), side]))
+        chosen_names.append(None if names is None else tuple(names[i] for i in chosen))
+    widths = sorted({block.shape[1] for block in blocks})
+    if len(widths) > 1:
+        raise ValueError("The records have different numbers of leads: choose the same number with `leads`.")
+
+    n_leads = (widths[0] - len(side_features)) // n_samples
+    return Bunch(
+        data=np.concatenate(blocks),
+        record=np.repeat(np.arange(len(blocks)), [len(block) for block in blocks]),
+        position=np.concatenate([beats_at for _, beats_at, _ in records]),
+        feature_names=_feature_names(chosen_names, n_samples, side_features),
+        side_feature_names=list(side_features),
+        n_leads=n_leads,
+        n_side_features=len(side_features),
+    )
+
+
+def rr_features(peaks, *, fs, names=("rr_previous", "rr_next", "rr_ratio", "rr_local"), max_rr=3.0):
+    """RR features of the beats of one record.
+
+    Parameters
+    ----------
+    peaks : array-like of int of shape (n_beats,)
+        R peaks in samples, strictly increasing.
+    fs : float
+        Sampling frequency in Hz.
+    names : iterable of str
+        Names out of :data:`SIDE_FEATURES`; see :func:`extract_beats`.
+    max_rr : float, default=3.0
+        RR intervals are clipped to this many seconds.
+
+    Returns
+    -------
+    features : ndarray of float64 of shape (n_beats, len(names))
+        Always finite.
+    """
+    names = _check_side_features(names)
+    fs = check_fs(fs)
+    intervals = np.minimum(np.diff(np.asarray(peaks)) / fs, max_rr)
+    if len(peaks) == 0 or not names:
+        return np.empty((len(peaks), len(names)))
+    typical = np.median(intervals) if len(intervals) else _FALLBACK_RR  # fill-in where there is no interval
+    previous = np.concatenate([[typical], intervals])
+    following = np.concatenate([intervals, [typical]])
+    return np.column_stack([SIDE_FEATURES[name](previous, following) for name in names])
+
+
+def lead_index(lead_names, name):
+    """Index of the lead called ``name``, exactly or by an alias ("II" for "MLII"); -1 where there is none."""
+    lead_names = list(lead_names)
+    if name in lead_names:
+        return lead_names.index(name)
+    standard = [_LEAD_ALIASES.get(lead, lead).lower() for lead in lead_names]
+    wanted = _LEAD_ALIASES.get(name, name).lower()
+    return standard.index(wanted) if wanted in standard else -1
+
+
+def _mean_of_last(previous, width):
+    """Mean of the last ``width`` intervals up to each beat, of fewer at the start, leaving out the fill-in."""
+    sums = np.concatenate([[0.0], np.cumsum(previous[1:])])
+    ends = np.arange(1, len(previous))
+    starts = np.maximum(ends - width, 0)
+    return np.concatenate([previous[:1], (sums[ends] - sums[starts]) / (ends - starts)])
+
+
+def _rr_mean(previous):
+    return previous[1:].mean() if len(previous) > 1 else previous[0]
+
+
+SIDE_FEATURES = MappingProxyType(
+    {
+        "rr_previous": lambda previous, following: previous,
+        "rr_next": lambda previous, following: following,
+        "rr_ratio": lambda previous, following: previous / _rr_mean(previous),
+        "rr_local": lambda previous, following: _mean_of_last(previous, 10),
+        "rr_next_ratio": lambda previous, following: following / _rr_mean(previous),
+        "rr_ratio_causal": lambda previous, following: previous / _mean_of_last(previous, len(previous)),
+        "rr_local_ratio": lambda previous, following: previous / _mean_of_last(previous, 10),
+    }
+)
+"""Side features: name → function of the intervals (s) before and after every beat of one record."""
+
+
+def _check_side_features(names):
+    if isinstance(names, str):
+        raise TypeError(f"side_features must be a list of names, got the string {names!r}.")
+    names = tuple(names or ())
+    unknown = [name for name in names if name not in SIDE_FEATURES]
+    if unknown:
+        raise ValueError(f"Unknown side feature(s) {unknown}; known are {list(SIDE_FEATURES)}.")
+    return names
+
+
+def _window_grid(window, n_samples, fs):
+    """Offsets from the peak, in samples of the signal; whole numbers where the grid falls on samples."""
+    try:
+        before, after = (float(edge) for edge in window)
+    except (TypeError, ValueError):
+        raise ValueError(f"window must be (seconds before, seconds after), got {window!r}.") from None
+    if not (np.isfinite(before) and np.isfinite(after) and before + after > 0):
+        raise ValueError(f"window must be finite and longer than 0 s, got {window!r}.")
+    if not isinstance(n_samples, (int, np.integer)) or n_samples < 2:
+        raise ValueError(f"n_samples must be an integer of at least 2, got {n_samples!r}.")
+    grid = (-before + np.arange(n_samples) * ((before + after) / n_samples)) * fs
+    rounded = np.rint(grid)
+    return rounded.astype(np.int64) if np.abs(grid - rounded).max() < _ON_GRID * n_samples else grid
+
+
+def _as_records(signals, peaks, lead_names):
+    """List of (signal, peaks, lead names or None), checked."""
+    shape = getattr(signals, "shape", None)
+    if len(shape) < 3 if shape is not None else len(signals) and np.ndim(signals[0]) == 1:
+        signals, peaks = [signals], [peaks]
+    if len(signals) == 0:
+        raise ValueError("signals holds no record.")
+    if len(signals) != len(peaks):
+        raise ValueError(f"{len(signals)} record(s), but peaks of {len(peaks)}.")
+    if lead_names is None:
+        lead_names = [None] * len(signals)
+    elif len(lead_names) and isinstance(lead_names[0], str):
+        lead_names = [lead_names] * len(signals)
+    if len(lead_names) != len(signals):
+        raise ValueError(f"{len(signals)} record(s), but lead names of {len(lead_names)}.")
+    return [_check_record(*record, i) for i, record in enumerate(zip(signals, peaks, lead_names, strict=True))]
+
+
+def _check_record(signal, peaks, names, index):
+    signal = np.asarray(signal)
+    if signal.ndim != 2 or 0 in signal.shape:
+        raise ValueError(f"Record {index} must have shape (n_leads, n_timepoints), got {signal.shape}.")
+    if not np.isfinite(signal).all():
+        raise ValueError(f"Record {index} holds NaN or infinite samples.")
+    if names is not None and len(names) != len(signal):
+        raise ValueError(f"Record {index} has {len(signal)} lead(s), but {len(names)} lead name(s).")
+    peaks = np.asarray(peaks)
+    if peaks.ndim != 1 or (peaks.size and peaks.dtype.kind not in "iu"):
+        raise ValueError(f"The peaks of record {index} must be a 1-D array of integers (samples).")
+    peaks = peaks.astype(np.int64)
+    if peaks.size and (np.diff(peaks) <= 0).any():
+        raise ValueError(f"The peaks of record {index} must be strictly increasing.")
+    if peaks.size and not (peaks[0] >= 0 and peaks[-1] < signal.shape[1]):
+        raise ValueError(f"Record {index} has peaks outside its {signal.shape[1]} samples.")
+    return signal, peaks, names
+
+
+def _choose_leads(leads, names, n_leads, index):
+    """Indices of the chosen leads of one record."""
+    if leads is None:
+        return list(range(n_leads))
+    if isinstance(leads, (int, np.integer)):
+        leads = range(leads)
+    elif isinstance(leads, str):
+        leads = [leads]
+    if len(leads) == 0:
+        raise ValueError("leads must name at least one lead.")
+    if names is None and any(isinstance(lead, str) for lead in leads):
+        raise ValueError("leads chosen by name need lead_names.")
+    chosen = [lead_index(names, lead) if isinstance(lead, str) else lead for lead in leads]
+    for lead, i in zip(leads, chosen, strict=True):
+        if not 0 <= i < n_leads:
+            known = f"{n_leads} lead(s)" if names is None else f"the leads {', '.join(names)}"
+            raise ValueError(f"Record {index} has no lead {lead!r}; it has {known}.")
+    return chosen
+
+
+def _band_filter(bandpass, fs, step):
+    """Second-order sections of the band-pass, or of the low-pass that a coarser grid needs, or None."""
+    if bandpass is None:
+        return butter(4, 0.8 / step, output="sos") if step > 1 + _ON_GRID else None
+    try:
+        low, high = (float(edge) for edge in bandpass)
+    except (TypeError, ValueError):
+        raise ValueError(f"bandpass must be (low, high) in Hz or None, got {bandpass!r}.") from None
+    limit = fs / 2 / max(step, 1.0)
+    if not 0 < low < high < limit:
+        raise ValueError(
+            f"bandpass must be (low, high) in Hz with 0 < low < high < {limit:g}, half the lower of fs and the beats' "
+            f"own rate; got {bandpass!r}."
+        )
+    return butter(2, [low, high], btype="bandpass", fs=fs, output="sos")
+
+
+def _filtered(signal, sos):
+    """Zero-phase filtered copy; the padding is capped for signals of a few samples."""
+    if sos is None:
+        return signal
+    padding = min(3 * (2 * len(sos) + 1), signal.shape[1] - 1)
+    return sosfiltfilt(sos, signal, axis=1, padlen=padding)
+
+
+def _cut_windows(signal, peaks, grid):
+    """Signal on the grid around every peak, (n_beats, n_leads, n_samples) float32, border samples repeated."""
+    at = peaks[:, None] + grid  # (n_beats, n_samples)
+    beats = np.empty((len(peaks), len(signal), len(grid)), dtype=np.float32)
+    whole = np.issubdtype(grid.dtype, np.integer)
+    for lead, samples in enumerate(signal):
+        if whole:
+            beats[:, lead] = samples[np.clip(at, 0, len(samples) - 1)]
+        else:
+            beats[:, lead] = map_coordinates(samples.astype(np.float64), [at], order=3, mode="nearest")
+    return beats
+
+
+def _standardise(signal):
+    """Mean 0 and standard deviation 1 along the last axis; what does not vary becomes 0."""
+    centred = signal - signal.mean(axis=-1, keepdims=True)
+    spread = centred.std(axis=-1, keepdims=True)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
+
+
+def _feature_names(chosen_names, n_samples, side_features):
+    """Column names; a place where the records' leads differ is called lead1, lead2, …"""
+    if any(names is None for names in chosen_names):
+        return None
+    places = [set(place) for place in zip(*chosen_names, strict=True)]
+    leads = [place.pop() if len(place) == 1 else f"lead{i}" for i, place in enumerate(places, start=1)]
+    return signal_feature_names(leads, n_samples, side_features)
