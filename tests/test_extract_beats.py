@@ -62,7 +62,7 @@ def test_any_sampling_frequency(fs):
 
 def test_no_alias_on_a_coarse_grid():
     fast = np.sin(2 * np.pi * 130 * np.arange(10_000) / 1000)[None]
-    beats = extract_beats(fast, [5000], fs=1000, bandpass=None, n_samples=71, window=(0.3, 0.41), side_features=[])
+    beats = extract_beats(fast, [5000], fs=1000, bandpass=None, n_timepoints=71, window=(0.3, 0.41), side_features=[])
     assert np.abs(beats.data).max() < 0.05
 
 
@@ -165,7 +165,7 @@ def test_input_is_not_changed_and_may_be_mapped(signal, tmp_path):
         ({"side_features": ["rr_last"]}, r"Unknown side feature\(s\) \['rr_last'\]; known are \['rr_previous'"),
         ({"window": (0.1, -0.2)}, "longer than 0 s"),
         ({"window": 0.3}, "window must be"),
-        ({"n_samples": 1}, "n_samples must be"),
+        ({"n_timepoints": 1}, "n_timepoints must be"),
         ({"bandpass": (0.5, 200)}, "bandpass must be"),
         ({"bandpass": (40, 0.5)}, "bandpass must be"),
         ({"bandpass": 40}, "bandpass must be"),

@@ -3,9 +3,9 @@
 from .._validation import signal_feature_names
 
 
-def as_requested(bunch, n_samples, *, return_X_y, as_frame):
+def as_requested(bunch, n_timepoints, *, return_X_y, as_frame):
     """Add the column names; turn to pandas and reduce to (X, y) where asked."""
-    bunch.feature_names = signal_feature_names(bunch.lead_names, n_samples, bunch.side_feature_names)
+    bunch.feature_names = signal_feature_names(bunch.lead_names, n_timepoints, bunch.side_feature_names)
     if as_frame:
         import pandas as pd
 

@@ -5,7 +5,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from .._annotations import AAMI_OF_SYMBOL
 from .._validation import check_fs
-from ..preprocessing._beats import BEAT_SAMPLES, BEAT_WINDOW, extract_beats
+from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats
 from ._frame import as_requested
 from ._synthetic import check_leads, simulate
 from ._waves import ATRIAL, NORMAL, VENTRICULAR
@@ -27,7 +27,7 @@ def make_beats(
     fs=360.0,
     leads=("II",),
     window=BEAT_WINDOW,
-    n_samples=BEAT_SAMPLES,
+    n_timepoints=BEAT_TIMEPOINTS,
     side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
     bandpass=(0.5, 40.0),
     scale=None,
@@ -50,7 +50,7 @@ def make_beats(
         Sampling frequency of the records in Hz.
     leads : sequence of str or "all", default=("II",)
         Standard leads.
-    window, n_samples, side_features, bandpass, scale
+    window, n_timepoints, side_features, bandpass, scale
         As in :func:`sklearn_ecg.preprocessing.extract_beats`.
     random_state : int, RandomState instance or None, default=None
         Determines the patients. The first ones stay the same when ``n_records`` grows.
@@ -62,7 +62,7 @@ def make_beats(
     Returns
     -------
     beats : Bunch
-        ``data`` (float32 of shape (n_beats, n_leads * n_samples + n_side_features): mV lead after lead, side features
+        ``data`` (float32 of shape (n_beats, n_leads * n_timepoints + n_side_features): mV lead after lead, side features
         last), ``target`` ("N", "S", "V", "F"), and for every beat ``groups`` (patient), ``record`` (name),
         ``position`` (sample) and ``symbol``. Besides, ``fs`` of a row (Hz), ``lead_names``, ``n_leads``,
         ``n_side_features``, ``side_feature_names``, ``feature_names`` and ``DESCR``.
@@ -93,7 +93,7 @@ def make_beats(
         [record.peaks for record in records],
         fs=fs,
         window=window,
-        n_samples=n_samples,
+        n_timepoints=n_timepoints,
         side_features=side_features,
         bandpass=bandpass,
         scale=scale,
@@ -107,14 +107,14 @@ def make_beats(
         record=names.copy(),
         position=beats.position,
         symbol=symbol,
-        fs=round(n_samples / sum(window), 9),
+        fs=round(n_timepoints / sum(window), 9),
         lead_names=leads,
         n_leads=beats.n_leads,
         n_side_features=len(side_features),
         side_feature_names=side_features,
         DESCR=_ABOUT,
     )
-    return as_requested(bunch, n_samples, return_X_y=return_X_y, as_frame=as_frame)
+    return as_requested(bunch, n_timepoints, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def _patient(seed, name, duration, fs, leads):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._annotations import AAMI_OF_SYMBOL, MITDB_DS1, MITDB_DS2, MITDB_RECORDS, mitdb_patient
-from ..preprocessing._beats import BEAT_SAMPLES, BEAT_WINDOW, extract_beats, lead_index
+from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats, lead_index
 from ._download import get_data_home, provide_records
 from ._frame import as_requested
 from ._record import ECGRecord
@@ -72,7 +72,7 @@ def fetch_mitdb_beats(
     records="all",
     leads=("MLII",),
     window=BEAT_WINDOW,
-    n_samples=BEAT_SAMPLES,
+    n_timepoints=BEAT_TIMEPOINTS,
     side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
     bandpass=(0.5, 40.0),
     scale=None,
@@ -89,7 +89,7 @@ def fetch_mitdb_beats(
         Leads of a row. A record without a lead named here gives, in its place, its first lead not yet taken: V5 in
         102 and 104 for "MLII". An integer n takes n leads, MLII first where there is one: in record 114 the first
         signal is V5.
-    window, n_samples, side_features, bandpass, scale
+    window, n_timepoints, side_features, bandpass, scale
         As in :func:`sklearn_ecg.preprocessing.extract_beats`.
     return_X_y : bool, default=False
         Return (data, target) only.
@@ -100,7 +100,7 @@ def fetch_mitdb_beats(
     Returns
     -------
     beats : Bunch
-        ``data`` (float32 of shape (n_beats, n_leads * n_samples + n_side_features): mV lead after lead, side features
+        ``data`` (float32 of shape (n_beats, n_leads * n_timepoints + n_side_features): mV lead after lead, side features
         last), ``target`` (AAMI letters), and for every beat ``groups`` (patient), ``record`` (name), ``position``
         (sample) and ``symbol``. Besides, ``fs`` of a row (Hz), ``lead_names``, ``record_lead_names`` (record → the
         leads taken), ``n_leads``, ``n_side_features``, ``side_feature_names``, ``feature_names`` and ``DESCR``.
@@ -121,7 +121,7 @@ def fetch_mitdb_beats(
         record = _read_record(folder, name)
         chosen = pick_leads(record, leads)
         taken[name] = tuple(record.lead_names[i] for i in chosen)
-        options = {"n_samples": n_samples, "side_features": side_features, "bandpass": bandpass, "scale": scale}
+        options = {"n_timepoints": n_timepoints, "side_features": side_features, "bandpass": bandpass, "scale": scale}
         cut.append(extract_beats(record.signal[chosen], record.peaks, fs=_FS, window=window, **options))
         symbols.append(record.symbols)
         patients.append(record.patient)
@@ -134,7 +134,7 @@ def fetch_mitdb_beats(
         record=np.repeat(names, counts),
         position=np.concatenate([beats.position for beats in cut]),
         symbol=symbol,
-        fs=round(n_samples / sum(window), 9),
+        fs=round(n_timepoints / sum(window), 9),
         lead_names=lead_places(leads, taken.values()),
         record_lead_names=taken,
         n_leads=cut[0].n_leads,
@@ -142,7 +142,7 @@ def fetch_mitdb_beats(
         side_feature_names=side_features,
         DESCR=_ABOUT,
     )
-    return as_requested(bunch, n_samples, return_X_y=return_X_y, as_frame=as_frame)
+    return as_requested(bunch, n_timepoints, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def pick_leads(record, leads):

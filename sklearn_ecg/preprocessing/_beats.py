@@ -12,7 +12,7 @@ from .._validation import check_fs, signal_feature_names
 BEAT_WINDOW = (108 / 360, 148 / 360)
 """Seconds before and after the R peak: 256 samples at 360 Hz."""
 
-BEAT_SAMPLES = 256
+BEAT_TIMEPOINTS = 256
 
 # modified limb leads of ambulatory recordings
 _LEAD_ALIASES = {"MLI": "I", "MLII": "II", "MLIII": "III"}
@@ -26,7 +26,7 @@ def extract_beats(
     *,
     fs,
     window=BEAT_WINDOW,
-    n_samples=BEAT_SAMPLES,
+    n_timepoints=BEAT_TIMEPOINTS,
     leads=None,
     lead_names=None,
     side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
@@ -36,7 +36,7 @@ def extract_beats(
 ):
     """Cut a window around every R peak, with the rhythm around it as side features.
 
-    Each record is band-passed as a whole, forwards and backwards (zero phase), and read on a grid of ``n_samples``
+    Each record is band-passed as a whole, forwards and backwards (zero phase), and read on a grid of ``n_timepoints``
     points, ``before`` seconds ahead of the peak to ``after`` seconds behind it (end excluded). Where the grid falls
     between samples, because ``fs`` is another one, the signal is interpolated with cubic splines. Beats too near a
     border are not dropped: the first or last sample is repeated.
@@ -51,7 +51,7 @@ def extract_beats(
         Sampling frequency in Hz.
     window : tuple of float, default=(0.3, 0.4111)
         Seconds before and after the peak. The default covers 256 samples at 360 Hz.
-    n_samples : int, default=256
+    n_timepoints : int, default=256
         Samples of a beat per lead, at any ``fs``.
     leads : list of str or int, int, or None, default=None
         Leads to cut, by name (needs ``lead_names``; "II" also finds "MLII") or by index; an integer takes that many
@@ -75,7 +75,7 @@ def extract_beats(
     Returns
     -------
     beats : Bunch
-        ``data``, float32 of shape (n_beats, n_leads * n_samples + n_side_features); ``record``, index of each beat's
+        ``data``, float32 of shape (n_beats, n_leads * n_timepoints + n_side_features); ``record``, index of each beat's
         record, for grouped cross-validation; ``position``, the peak in samples; ``feature_names`` (None where the
         records' lead names are not known), ``side_feature_names``, ``n_leads``, ``n_side_features``.
 
@@ -107,7 +107,7 @@ def extract_beats(
     """
     fs = check_fs(fs)
     side_features = _check_side_features(side_features)
-    grid = _window_grid(window, n_samples, fs)
+    grid = _window_grid(window, n_timepoints, fs)
     if scale not in (None, "beat", "record"):
         raise ValueError(f"scale must be None, 'beat' or 'record', got {scale!r}.")
     if not max_rr > 0:
@@ -121,22 +121,22 @@ def extract_beats(
         signal = _filtered(signal[chosen], sos)
         if scale == "record":
             signal = _standardise(signal)
-        cut = _cut_windows(signal, beats_at, grid)  # (n_beats, n_leads, n_samples)
+        cut = _cut_windows(signal, beats_at, grid)  # (n_beats, n_leads, n_timepoints)
         if scale == "beat":
             cut = _standardise(cut)
         side = rr_features(beats_at, fs=fs, names=side_features, max_rr=max_rr).astype(np.float32)
-        blocks.append(np.hstack([cut.reshape(len(cut), cut.shape[1] * n_samples), side]))
+        blocks.append(np.hstack([cut.reshape(len(cut), cut.shape[1] * n_timepoints), side]))
         chosen_names.append(None if names is None else tuple(names[i] for i in chosen))
     widths = sorted({block.shape[1] for block in blocks})
     if len(widths) > 1:
         raise ValueError("The records have different numbers of leads: choose the same number with `leads`.")
 
-    n_leads = (widths[0] - len(side_features)) // n_samples
+    n_leads = (widths[0] - len(side_features)) // n_timepoints
     return Bunch(
         data=np.concatenate(blocks),
         record=np.repeat(np.arange(len(blocks)), [len(block) for block in blocks]),
         position=np.concatenate([beats_at for _, beats_at, _ in records]),
-        feature_names=_feature_names(chosen_names, n_samples, side_features),
+        feature_names=_feature_names(chosen_names, n_timepoints, side_features),
         side_feature_names=list(side_features),
         n_leads=n_leads,
         n_side_features=len(side_features),
@@ -219,7 +219,7 @@ def _check_side_features(names):
     return names
 
 
-def _window_grid(window, n_samples, fs):
+def _window_grid(window, n_timepoints, fs):
     """Offsets from the peak, in samples of the signal; whole numbers where the grid falls on samples."""
     try:
         before, after = (float(edge) for edge in window)
@@ -227,11 +227,11 @@ def _window_grid(window, n_samples, fs):
         raise ValueError(f"window must be (seconds before, seconds after), got {window!r}.") from None
     if not (np.isfinite(before) and np.isfinite(after) and before + after > 0):
         raise ValueError(f"window must be finite and longer than 0 s, got {window!r}.")
-    if not isinstance(n_samples, (int, np.integer)) or n_samples < 2:
-        raise ValueError(f"n_samples must be an integer of at least 2, got {n_samples!r}.")
-    grid = (-before + np.arange(n_samples) * ((before + after) / n_samples)) * fs
+    if not isinstance(n_timepoints, (int, np.integer)) or n_timepoints < 2:
+        raise ValueError(f"n_timepoints must be an integer of at least 2, got {n_timepoints!r}.")
+    grid = (-before + np.arange(n_timepoints) * ((before + after) / n_timepoints)) * fs
     rounded = np.rint(grid)
-    return rounded.astype(np.int64) if np.abs(grid - rounded).max() < _ON_GRID * n_samples else grid
+    return rounded.astype(np.int64) if np.abs(grid - rounded).max() < _ON_GRID * n_timepoints else grid
 
 
 def _as_records(signals, peaks, lead_names):
@@ -317,8 +317,8 @@ def _filtered(signal, sos):
 
 
 def _cut_windows(signal, peaks, grid):
-    """Signal on the grid around every peak, (n_beats, n_leads, n_samples) float32, border samples repeated."""
-    at = peaks[:, None] + grid  # (n_beats, n_samples)
+    """Signal on the grid around every peak, (n_beats, n_leads, n_timepoints) float32, border samples repeated."""
+    at = peaks[:, None] + grid  # (n_beats, n_timepoints)
     beats = np.empty((len(peaks), len(signal), len(grid)), dtype=np.float32)
     whole = np.issubdtype(grid.dtype, np.integer)
     for lead, samples in enumerate(signal):
@@ -336,10 +336,10 @@ def _standardise(signal):
     return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
 
 
-def _feature_names(chosen_names, n_samples, side_features):
+def _feature_names(chosen_names, n_timepoints, side_features):
     """Column names; a place where the records' leads differ is called lead1, lead2, …"""
     if any(names is None for names in chosen_names):
         return None
     places = [set(place) for place in zip(*chosen_names, strict=True)]
     leads = [place.pop() if len(place) == 1 else f"lead{i}" for i, place in enumerate(places, start=1)]
-    return signal_feature_names(leads, n_samples, side_features)
+    return signal_feature_names(leads, n_timepoints, side_features)

@@ -1,0 +1,24 @@
+"""What the README and the examples show runs as it stands."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+def test_readme_block_runs_when_pasted(block, capsys):
+    exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.strip()
+
+
+def test_demo_prints_a_report_and_saves_its_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--output", str(tmp_path), "--patients", "9", "--epochs", "1"])
+    runpy.run_path(str(ROOT / "examples" / "demo.py"), run_name="__main__")
+    assert "macro-F1 over N, S, V, F on unseen patients" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"attention.png", "beats.png", "confusion.png", "history.png"}
