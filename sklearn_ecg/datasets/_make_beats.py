@@ -62,8 +62,8 @@ def make_beats(
     Returns
     -------
     beats : Bunch
-        ``data`` (float32 of shape (n_beats, n_leads * n_timepoints + n_side_features): mV lead after lead, side features
-        last), ``target`` ("N", "S", "V", "F"), and for every beat ``groups`` (patient), ``record`` (name),
+        ``data`` (float32 of shape (n_beats, n_leads * n_timepoints + n_side_features): lead after lead in mV, side
+        features last), ``target`` ("N", "S", "V", "F"), and for every beat ``groups`` (patient), ``record`` (name),
         ``position`` (sample) and ``symbol``. Besides, ``fs`` of a row (Hz), ``lead_names``, ``n_leads``,
         ``n_side_features``, ``side_feature_names``, ``feature_names`` and ``DESCR``.
 

@@ -100,10 +100,11 @@ def fetch_mitdb_beats(
     Returns
     -------
     beats : Bunch
-        ``data`` (float32 of shape (n_beats, n_leads * n_timepoints + n_side_features): mV lead after lead, side features
-        last), ``target`` (AAMI letters), and for every beat ``groups`` (patient), ``record`` (name), ``position``
-        (sample) and ``symbol``. Besides, ``fs`` of a row (Hz), ``lead_names``, ``record_lead_names`` (record → the
-        leads taken), ``n_leads``, ``n_side_features``, ``side_feature_names``, ``feature_names`` and ``DESCR``.
+        ``data`` (float32 of shape (n_beats, n_leads * n_timepoints + n_side_features): lead after lead in mV, side
+        features last), ``target`` (AAMI letters), and for every beat ``groups`` (patient), ``record`` (name),
+        ``position`` (sample) and ``symbol``. Besides, ``fs`` of a row (Hz), ``lead_names``, ``record_lead_names``
+        (record → the leads taken), ``n_leads``, ``n_side_features``, ``side_feature_names``, ``feature_names`` and
+        ``DESCR``.
 
     Raises
     ------

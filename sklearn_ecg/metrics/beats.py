@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_ecg._validation import check_fs
+
 __all__ = ["BeatMatch", "match_beats"]
 
 
@@ -97,8 +99,7 @@ def match_beats(reference, detected, *, fs, tolerance=0.15):
     [[0, 0], [1, 1]]
     """
     reference, detected = _as_times(reference, "reference"), _as_times(detected, "detected")
-    if not (np.isfinite(fs) and fs > 0):
-        raise ValueError(f"fs must be a positive number of Hz, got {fs!r}.")
+    fs = check_fs(fs)
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance must be a number of seconds >= 0, got {tolerance!r}.")
 
