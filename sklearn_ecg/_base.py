@@ -3,16 +3,14 @@
 import copy
 import warnings
 from abc import ABCMeta, abstractmethod
-from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedGroupKFold, StratifiedShuffleSplit
-from sklearn.preprocessing import LabelEncoder
+from sklearn.model_selection import GroupKFold, ShuffleSplit, StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -20,6 +18,7 @@ from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
+from ._parameters import SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
 from ._training import (
     DTYPES,
     OPTIMIZERS,
@@ -32,6 +31,7 @@ from ._training import (
     WeightedRows,
     continue_optimizer,
     plain_history,
+    present_device,
     resolve_device,
     seeded,
     side_statistics,
@@ -40,52 +40,6 @@ from ._training import (
 )
 from ._validation import validate_rows
 from .nn.losses import CrossEntropy
-
-SHARED_CONSTRAINTS = {
-    "n_leads": [Interval(Integral, 1, None, closed="left")],
-    "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "lr": [Interval(Real, 0, None, closed="neither")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "optimizer": [StrOptions(set(OPTIMIZERS))],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "patience": [Interval(Integral, 1, None, closed="left")],
-    "device": [str],
-    "precision": [StrOptions(set(DTYPES))],
-    "norm": [StrOptions({"batch", "group"})],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "callbacks": [list, None],
-    "warm_start": ["boolean"],
-    "random_state": ["random_state"],
-    "verbose": ["verbose"],
-}
-"""Constraints of the parameters that every neural estimator has, under the same names."""
-
-SHARED_DEFAULTS = {
-    "n_leads": 1,
-    "n_side_features": 0,
-    "max_epochs": 20,
-    "batch_size": 128,
-    "lr": 1e-3,
-    "weight_decay": 1e-4,
-    "optimizer": "adamw",
-    "early_stopping": False,
-    "validation_fraction": 0.1,
-    "patience": 5,
-    "class_weight": None,
-    "device": "auto",
-    "precision": "float32",
-    "norm": "batch",
-    "dropout": 0.2,
-    "callbacks": None,
-    "warm_start": False,
-    "random_state": None,
-    "verbose": 0,
-}
-METHOD_DEFAULTS = {"CNNLSTMAttention": {}}
-"""Where a method's default differs from ``SHARED_DEFAULTS``; the signatures must agree with both tables."""
 
 
 class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -97,6 +51,8 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 
     __metadata_request__fit = {"groups": True}
     _parameter_constraints: dict = {**SHARED_CONSTRAINTS}
+    _size_parameters: tuple = ()
+    _validation_score = None
 
     @abstractmethod
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
@@ -110,17 +66,33 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         """Callbacks of the method's own, after the base's and before the user's."""
         return []
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_")
+
     def _continues(self):
-        return self.warm_start and hasattr(self, "net_")
+        return self.warm_start and hasattr(self, "module_")
+
+    def _begin_fit(self):
+        """Check what must be right before the data are looked at; a fit that fails leaves no half-fitted estimator."""
+        resolve_device(self.device)
+        for name in self._size_parameters:
+            check_sizes(name, getattr(self, name))
+        if not self._continues():
+            for name in ("net_", "module_"):
+                vars(self).pop(name, None)
+            return
+        frozen = self._module_arguments["params"]
+        for name in set(self._get_param_names()) - TRAINING_PARAMETERS:
+            if repr(getattr(self, name)) != repr(frozen[name]):
+                raise ValueError(
+                    f"warm_start=True continues a module fitted with {name}={frozen[name]!r}, got "
+                    f"{name}={getattr(self, name)!r}. Set warm_start=False to begin anew."
+                )
 
     def _rows_for_fit(self, X, y, sample_weight):
-        """Checked rows and target, positive weights in float64, and the indices of the rows that count."""
+        """Checked rows and target, and weights in float64."""
         (X, y), _ = validate_rows(self, X, y=y, reset=not self._continues())
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        index = np.flatnonzero(weight)
-        if not len(index):
-            raise ValueError("sample_weight is zero for every sample: at least one positive weight is wanted.")
-        return X, y, weight, index
+        return X, y, _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _split_validation(self, index, labels, groups, seed):
         """Training and validation rows of ``index``; no group is on both sides."""
@@ -159,26 +131,25 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _net_callbacks(self, valid):
         callbacks = [FiniteLoss(), *self._more_callbacks()]
-        if valid is not None:
-            if self._validation_score is not None:
-                callbacks.append(ValidationScore(self._validation_score))
-            callbacks.append(EarlyStopping(patience=self.patience, load_best=True, sink=noop))
+        if valid is not None and self._validation_score is not None:
+            callbacks.append(ValidationScore(self._validation_score))
         if self.verbose:
             callbacks.append(ProgressBar())
-        return [*callbacks, *copy.deepcopy(self.callbacks or [])]
-
-    _validation_score = None
+        callbacks += copy.deepcopy(self.callbacks or [])
+        if valid is not None:  # last, because it cuts off the callbacks behind it
+            callbacks.append(EarlyStopping(patience=self.patience, threshold=0, load_best=True, sink=noop))
+        return callbacks
 
     def _train(self, n_outputs, X, target, weight, train, valid, seed):
         """Train a module on the rows ``train`` of ``X``; sets the fitted attributes of every neural estimator."""
         device, continues = resolve_device(self.device), self._continues()
-        previous = self.history_ if continues else []
         with seeded(seed, device):
-            module = self.module_ if continues else self._new_module(n_outputs)
             batches = RowBatches(X, self.layout_, device, DTYPES[self.precision])
+            module = copy.deepcopy(self.module_) if continues else self._make_module(*self._sizes(n_outputs))
+            module = module.to(device, DTYPES[self.precision])
             if not continues and self.layout_.n_side_features:
                 module.set_side_statistics(*side_statistics(X, self.layout_, weight, train))
-            net = self._make_net(module.to(device), self._make_criterion(), device)
+            net = self._make_net(module, self._make_criterion(), device)
             net.set_params(callbacks=self._net_callbacks(valid))
             if valid is not None:
                 net.set_params(train_split=predefined_split(WeightedRows(batches, target, weight, valid)))
@@ -186,20 +157,23 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             if continues:
                 continue_optimizer(net, self.net_)
             net.partial_fit(WeightedRows(batches, target, weight, train))
-        module.eval()
-        self.net_, self.module_ = net, module
-        self.history_ = plain_history(net.history, previous=previous)
+        self.history_ = plain_history(net.history, previous=self.history_ if continues else ())
         self.n_iter_ = len(self.history_)
-        if net.interrupt_ is not None:
-            raise net.interrupt_
+        self._keep(net, n_outputs)
         return self
 
-    def _new_module(self, n_outputs):
-        layout = self.layout_
-        sizes = (layout.n_leads, layout.n_timepoints, layout.n_side_features, n_outputs)
-        params = {name: getattr(self, name) for name in self._get_param_names() if name != "callbacks"}
-        self._module_arguments = {"params": params, "sizes": sizes}
-        return self._make_module(*sizes).to(DTYPES[self.precision])
+    def _sizes(self, n_outputs):
+        return (self.layout_.n_leads, self.layout_.n_timepoints, self.layout_.n_side_features, n_outputs)
+
+    def _keep(self, net, n_outputs):
+        """Keep what was trained, without the data; an interrupted training is kept, too, and the interrupt raised."""
+        params = {name: copy.deepcopy(getattr(self, name)) for name in self._get_param_names() if name != "callbacks"}
+        self._module_arguments = {"params": params, "sizes": self._sizes(n_outputs)}
+        net.train_split = None
+        interrupt, net.interrupt_ = net.interrupt_, None
+        self.net_, self.module_ = net, net.module_.eval()
+        if interrupt is not None:
+            raise interrupt
 
     def _forward(self, X, method=None):
         """Output of the module (or of one of its methods) for every row, as an ndarray; no gradients, no dropout."""
@@ -212,7 +186,12 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             parts = [
                 call(**batches[slice(start, start + self.batch_size)]) for start in range(0, len(X), self.batch_size)
             ]
-        return torch.cat(parts).cpu().numpy()
+            output = torch.cat(parts).cpu().numpy()
+        if not np.isfinite(output).all():
+            raise FloatingPointError(
+                f"The network's output is NaN or infinite: X has values too large for precision={self.precision!r}."
+            )
+        return output
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -233,9 +212,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         """Build the module from the arguments frozen at fit time, on the device at hand, and load its weights."""
         arguments = self._module_arguments
         fitted = type(self)(**arguments["params"])
-        device = resolve_device(fitted.device)
-        if device.type == "cuda" and not torch.cuda.is_available():
-            device = torch.device("cpu")
+        device = present_device(fitted.device)
         with seeded(0, device):
             module = fitted._make_module(*arguments["sizes"]).to(DTYPES[fitted.precision])
             module.load_state_dict(to_tensors(weights))
@@ -291,10 +268,14 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         FloatingPointError
             If the loss becomes NaN or infinite.
         """
-        X, y, weight, index = self._rows_for_fit(X, y, sample_weight)
+        self._begin_fit()
+        X, y, weight = self._rows_for_fit(X, y, sample_weight)
         check_classification_targets(y)
+        weight = weight * self._class_weights(y, weight)
+        index = np.flatnonzero(weight)
+        if not len(index):
+            raise ValueError("sample_weight and class_weight leave no row with a positive weight.")
         target = self._encode(y, index)
-        weight = weight * self._class_weights(y, weight, index)[target]
         groups = None if groups is None else _check_groups(groups, len(X))[index]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, valid = self._split_validation(index, target[index], groups, seed)
@@ -302,28 +283,31 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     def _encode(self, y, index):
         """Class index of every row (0 for rows without weight, which are not used)."""
-        encoder = LabelEncoder()
-        codes = encoder.fit_transform(y[index])
+        classes, codes = np.unique(y[index], return_inverse=True)
         if self._continues():
-            unknown = np.setdiff1d(encoder.classes_, self.classes_)
+            unknown = np.setdiff1d(classes, self.classes_)
             if len(unknown):
                 raise ValueError(f"warm_start=True: y has new classes {unknown}; fitted were {self.classes_}.")
             codes = np.searchsorted(self.classes_, y[index])
         else:
-            self.classes_ = encoder.classes_
+            self.classes_ = classes
         target = np.zeros(len(y), dtype=np.int64)
         target[index] = codes
         return target
 
-    def _class_weights(self, y, weight, index):
+    def _class_weights(self, y, weight):
+        """Factor of every row's weight; "balanced" counts the rows that have weight."""
         if self.class_weight is None:
-            return np.ones(len(self.classes_))
-        present = np.isin(self.classes_, y[index])
-        weights = np.ones(len(self.classes_))
-        weights[present] = compute_class_weight(
-            self.class_weight, classes=self.classes_[present], y=y[index], sample_weight=weight[index]
+            return 1.0
+        classes, counted = np.unique(y), weight > 0
+        present = np.isin(classes, y[counted])
+        factors = np.zeros(len(classes))
+        factors[present] = compute_class_weight(
+            self.class_weight, classes=classes[present], y=y[counted], sample_weight=weight[counted]
         )
-        return weights
+        if not (np.isfinite(factors).all() and (factors >= 0).all()):
+            raise ValueError(f"class_weight must hold finite weights of at least 0, got {self.class_weight!r}.")
+        return factors[np.searchsorted(classes, y)]
 
     def predict_proba(self, X):
         """Class probabilities.
@@ -359,14 +343,6 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return self.classes_[proba.argmax(axis=1)]
 
 
-def check_sizes(name, values):
-    """``values`` as a tuple of positive integers, or an error that names the parameter."""
-    sizes = tuple(values) if not isinstance(values, str) else ()
-    if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(f"{name} must be a non-empty sequence of positive integers, got {values!r}.")
-    return tuple(int(size) for size in sizes)
-
-
 def _check_groups(groups, n_samples):
     groups = np.asarray(groups)
     if groups.shape != (n_samples,):
@@ -375,24 +351,50 @@ def _check_groups(groups, n_samples):
 
 
 def _validation_split(n_samples, labels, groups, fraction, seed):
-    """Positions of the training and the validation rows: stratified where that is possible, plain otherwise."""
+    """Positions of the training and the validation rows: stratified where that is possible, plain otherwise.
+
+    With groups, ``fraction`` is rounded to one of k folds.
+    """
     rows = np.zeros(n_samples)
     if groups is not None:
-        if len(np.unique(groups)) < 2:
-            raise ValueError("early_stopping=True with groups wants at least 2 groups, got 1.")
-        n_splits = min(max(2, round(1 / fraction)), len(np.unique(groups)))
-        stratified = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-        plain = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    else:
-        stratified = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
-        plain = ShuffleSplit(1, test_size=fraction, random_state=seed)
+        return _group_split(rows, labels, groups, fraction, seed)
+    plain = ShuffleSplit(1, test_size=fraction, random_state=seed)
     if labels is not None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a class with few members: still split as well as it goes
-                train, valid = next(stratified.split(rows, labels, groups))
-            if len(train) and len(valid):
-                return train, valid
-        except ValueError:
+            return next(StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(rows, labels))
+        except ValueError:  # a class with one member, or more classes than validation rows
             pass
-    return next(plain.split(rows, labels, groups))
+    return next(plain.split(rows))
+
+
+def _group_split(rows, labels, groups, fraction, seed):
+    """A fold of whole groups, drawn by ``seed`` among those that leave every class to the training rows.
+
+    scikit-learn's stratified folds begin with the most unusual group, whatever the seed: taking the first would always
+    validate on the patient who holds most of a rare class. Folds with more than half of a class come last.
+    """
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError("early_stopping=True with groups wants at least 2 groups, got 1.")
+    n_splits = min(max(2, round(1 / fraction)), n_groups)
+    if labels is None:
+        return next(GroupKFold(n_splits, shuffle=True, random_state=seed).split(rows, groups=groups))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with few members: split as well as it goes
+        try:
+            folds = list(StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed).split(rows, labels, groups))
+        except ValueError:  # every class has fewer members than there are folds
+            folds = list(GroupKFold(n_splits, shuffle=True, random_state=seed).split(rows, groups=groups))
+    counts = np.bincount(labels)
+    cost = []
+    for train, valid in folds:
+        held_out = np.bincount(labels[valid], minlength=len(counts)) / np.maximum(counts, 1)
+        cost.append((not len(train) or not len(valid), (held_out == 1).sum(), (held_out > 0.5).sum()))
+    order = np.random.default_rng(seed).permutation(len(folds))
+    train, valid = folds[min(order, key=lambda i: cost[i])]
+    lost = np.setdiff1d(labels, labels[train])
+    if len(lost):
+        warnings.warn(
+            f"The groups leave {len(lost)} class(es) to the validation rows alone.", UserWarning, stacklevel=6
+        )
+    return train, valid

@@ -1,12 +1,14 @@
 """The skorch net that every estimator owns: its batches, its callbacks, and its state as plain arrays."""
 
+import dis
+import threading
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring
+from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch.utils.data import Dataset
 
 OPTIMIZERS = {
@@ -17,6 +19,7 @@ OPTIMIZERS = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+_ROWS_AT_ONCE = 4096
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16-mixed": torch.float32}
 
 
@@ -24,12 +27,37 @@ def resolve_device(device):
     """The torch device of ``"auto"`` (a GPU if there is one) or of a device string."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device must be 'auto' or a torch device ('cpu', 'cuda:0'), got {device!r}.") from error
+
+
+def present_device(device):
+    """``device`` where this machine has it, the CPU otherwise: a model fitted on a GPU opens anywhere."""
+    device = resolve_device(device)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):  # not compiled in, no driver, or fewer GPUs
+        return torch.device("cpu")
+    return device
+
+
+_GENERATOR_LOCK = threading.RLock()
 
 
 @contextmanager
 def seeded(seed, device):
-    """Seed torch inside the block and leave its global generators as they were."""
+    """Seed torch inside the block and leave its global generators as they were.
+
+    The generators belong to the process: one fit at a time draws from them, so that seeds hold in threads, too.
+    """
+    with _GENERATOR_LOCK, _forked(seed, device):
+        yield
+
+
+@contextmanager
+def _forked(seed, device):
     devices = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.random.default_generator.manual_seed(seed)
@@ -64,7 +92,7 @@ def to_tensors(state):
 class RowBatches:
     """Rows of one array as tensors, a batch at a time: nothing is copied but the batch, which is cast on the way.
 
-    On a GPU the whole array moves once where it takes at most a quarter of the free memory.
+    On a GPU the whole array moves once, piece by piece, where it takes at most a quarter of the free memory.
     """
 
     def __init__(self, X, layout, device, dtype):
@@ -74,17 +102,24 @@ class RowBatches:
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if X.size * torch.finfo(dtype).bits // 8 <= free // 4:
-                self._on_device = torch.as_tensor(np.array(X), device=device).to(dtype)
+                self._on_device = torch.empty(X.shape, dtype=dtype, device=device)
+                for start in range(0, len(X), _ROWS_AT_ONCE):
+                    piece = slice(start, start + _ROWS_AT_ONCE)
+                    self._on_device[piece] = self._cast(piece)
+
+    def _cast(self, index):
+        """A copy of some rows as a tensor; what overflows is told by the loss or the output."""
+        with np.errstate(over="ignore"):
+            rows = self.X[index] if isinstance(index, slice) else np.take(self.X, index, axis=0)
+            # a slice is a view, maybe read-only, of which torch would warn
+            return torch.from_numpy(rows.astype(self._numpy_dtype, copy=isinstance(index, slice)))
 
     def __getitem__(self, index):
         """The module's arguments for a slice or an index array of rows."""
         if self._on_device is not None:
             rows = self._on_device[index if isinstance(index, slice) else torch.as_tensor(index, device=self.device)]
-        elif isinstance(index, slice):  # a copy: torch warns on read-only views
-            rows = torch.from_numpy(np.array(self.X[index], dtype=self._numpy_dtype))
         else:
-            rows = torch.from_numpy(np.take(self.X, index, axis=0).astype(self._numpy_dtype, copy=False))
-        rows = rows.to(self.device)
+            rows = self._cast(index).to(self.device)
         signals, side = self.layout.split(rows)
         return {"signals": signals, "side": side}
 
@@ -166,11 +201,15 @@ class TrainingNet(NeuralNet):
 
 
 def _asked_by_callback(stop):
-    """Whether a skorch callback raised the interrupt, which is how its early stopping ends a training."""
-    frame = stop.__traceback__
-    while frame.tb_next is not None:
-        frame = frame.tb_next
-    return isinstance(frame.tb_frame.f_locals.get("self"), EarlyStopping)
+    """Whether a callback's ``raise KeyboardInterrupt`` ended the training: skorch's way to stop early.
+
+    A signal arrives at any other instruction than a ``raise``.
+    """
+    trace = stop.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    instruction = dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]]
+    return instruction == "RAISE_VARARGS" and isinstance(trace.tb_frame.f_locals.get("self"), Callback)
 
 
 class FiniteLoss(Callback):
@@ -241,10 +280,10 @@ def plain_history(history, *, previous=()):
     return rows
 
 
-def side_statistics(X, layout, weight, train, chunk=65536):
+def side_statistics(X, layout, weight, train):
     """Weighted mean and standard deviation of the side features over the training rows."""
     n_signal, total = layout.n_signal_features, weight[train].sum()
-    parts = [train[start : start + chunk] for start in range(0, len(train), chunk)]
+    parts = [train[start : start + _ROWS_AT_ONCE] for start in range(0, len(train), _ROWS_AT_ONCE)]
     mean = sum(weight[part] @ X[part, n_signal:].astype(np.float64) for part in parts) / total
     variance = sum(weight[part] @ (X[part, n_signal:] - mean) ** 2 for part in parts) / total
     scale = np.sqrt(variance)

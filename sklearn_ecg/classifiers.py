@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._base import NeuralClassifier, check_sizes
+from ._base import NeuralClassifier
 from .nn.convnets import ConvLSTM
 
 
@@ -48,7 +48,7 @@ class CNNLSTMAttention(NeuralClassifier):
     early_stopping : bool, default=False
         Split off validation rows, stop when their loss no longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the rows (of the groups, where given) that ``early_stopping`` splits off.
+        Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.
     patience : int, default=5
         Epochs without a better validation loss before ``early_stopping`` stops.
     class_weight : dict, "balanced" or None, default=None
@@ -172,12 +172,14 @@ class CNNLSTMAttention(NeuralClassifier):
         "side_size": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _size_parameters = ("channels",)
+
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         return ConvLSTM(
             n_leads,
             n_side_features,
             n_outputs,
-            channels=check_sizes("channels", self.channels),
+            channels=self.channels,
             kernel_size=self.kernel_size,
             pool=self.pool,
             lstm_size=self.lstm_size,

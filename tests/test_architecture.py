@@ -10,19 +10,31 @@ from pathlib import Path
 import pytest
 
 import sklearn_ecg
-from sklearn_ecg._base import METHOD_DEFAULTS, SHARED_CONSTRAINTS, SHARED_DEFAULTS
+from sklearn_ecg._parameters import METHOD_DEFAULTS, SHARED_CONSTRAINTS, SHARED_DEFAULTS
 from tests.instances import INSTANCES
 
 PACKAGE = Path(sklearn_ecg.__file__).parent
 NUMERIC = {"numpy", "scipy", "sklearn", "wfdb", "_annotations", "_validation"}
 OURS = {"_annotations", "_validation"}
-ESTIMATOR = {"numpy", "scipy", "sklearn", "torch", "_base", "_validation", "nn", "preprocessing", "segmentation"}
+ESTIMATOR = {
+    "numpy",
+    "scipy",
+    "sklearn",
+    "torch",
+    "_base",
+    "_parameters",
+    "_validation",
+    "nn",
+    "preprocessing",
+    "segmentation",
+}
 ALLOWED = {
     "__init__": set(),
     "_annotations": set(),
     "_validation": {"numpy", "sklearn"},
     "_training": {"numpy", "torch", "skorch", "tqdm"},
-    "_base": {"numpy", "sklearn", "torch", "skorch", "_training", "_validation", "nn"},
+    "_parameters": {"numpy", "sklearn"},
+    "_base": {"numpy", "sklearn", "torch", "skorch", "_parameters", "_training", "_validation", "nn"},
     "nn": {"torch", "nn"},
     "preprocessing": NUMERIC | {"preprocessing"},
     "metrics": NUMERIC | {"metrics"},

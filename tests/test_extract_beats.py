@@ -1,12 +1,19 @@
 import numpy as np
 import pytest
 
-from sklearn_ecg.preprocessing._beats import SIDE_FEATURES, extract_beats, lead_index, rr_features
+from sklearn_ecg.preprocessing._beat_features import INTERVAL_FEATURES, SIDE_FEATURES
+from sklearn_ecg.preprocessing._beats import extract_beats, lead_index
 
 
 @pytest.fixture
 def signal():
     return np.random.default_rng(0).normal(size=(2, 3600)).astype(np.float32)
+
+
+def rr_features(peaks, names):
+    """Interval features of beats at 360 Hz, cut from a signal of zeros."""
+    signal = np.zeros((1, int(peaks[-1]) + 1))
+    return extract_beats(signal, peaks, fs=360, side_features=names).data[:, 256:]
 
 
 def tones(fs, duration=10.0):
@@ -74,9 +81,10 @@ def test_band_pass_removes_drift():
     np.testing.assert_allclose(beats.data[0], clean[3600 - 108 : 3600 + 148], atol=0.1)
 
 
-def test_rr_features_by_hand():
+def test_interval_features_by_hand():
     peaks = np.cumsum([100, 360, 180, 540, 360])  # intervals of 1, .5, 1.5 and 1 s, mean and median 1
-    features = dict(zip(SIDE_FEATURES, rr_features(peaks, fs=360, names=SIDE_FEATURES).T, strict=True))
+    features = dict(zip(INTERVAL_FEATURES, rr_features(peaks, list(INTERVAL_FEATURES)).T, strict=True))
+    half, more = np.log(0.5), np.log(1.5)
     wanted = {
         "rr_previous": [1, 1, 0.5, 1.5, 1],
         "rr_next": [1, 0.5, 1.5, 1, 1],
@@ -85,27 +93,80 @@ def test_rr_features_by_hand():
         "rr_next_ratio": [1, 0.5, 1.5, 1, 1],
         "rr_ratio_causal": [1, 1, 0.5 / 0.75, 1.5, 1],
         "rr_local_ratio": [1, 1, 0.5 / 0.75, 1.5, 1],
+        "log_rr_previous_to_next": [0, -half, half - more, more, 0],
+        "log_rr_previous_to_record": [0, 0, half, more, 0],
+        "log_rr_next_to_record": [0, half, more, 0, 0],
+        "log_rr_previous_to_local": [0, 0, half, more, 0],  # all medians are 1 s: edges repeat the ends
+        "log_rr_next_to_local": [0, half, more, 0, 0],
+        "log_rr_previous_to_recent": [0, 0, np.log(0.5 / (2.5 / 3)), np.log(1.5), 0],
+        "log_rr_previous_to_last": [0, 0, half, more - half, -more],
+        "log_rr_last_to_local": [0, 0, 0, half, more],
+        "log_rr_second_next_to_local": [half, more, 0, 0, 0],
     }
-    assert set(features) == set(wanted)
+    wanted["rr_local"][2:] = [2.5 / 3, 1, 1]
+    wanted["rr_local_ratio"][2:] = [0.5 / (2.5 / 3), 1.5, 1]
+    wanted["rr_ratio_causal"][2:] = wanted["rr_local_ratio"][2:]
     for name, values in wanted.items():
-        np.testing.assert_allclose(features[name], values, err_msg=name)
+        np.testing.assert_allclose(features[name], values, atol=1e-6, err_msg=name)
+
+
+def test_features_of_spread_by_hand():
+    intervals = np.tile([324, 396], 60)  # .9 and 1.1 s in turn
+    names = ["log_rr_spread", "log_rr_jitter", "rr_previous_z", "rr_next_z"]
+    spread, jitter, previous, following = rr_features(np.cumsum(intervals), names)[60]
+    step = np.log(1.1 / 0.9)
+    assert spread == pytest.approx(np.log(step + 0.01), abs=1e-5)
+    assert jitter == pytest.approx(np.log(step + 0.01), abs=1e-5)
+    assert previous == 0  # 17 of the 33 intervals are of its own kind
+    assert abs(following) == pytest.approx(step / (step + 0.05), abs=1e-5)
+
+
+def test_shape_features_of_a_triangle():
+    """A triangular wave of 1 mV, 101 samples at its foot: half as wide at half its height, a quarter less at 25 %."""
+    triangle = np.maximum(1 - np.abs(np.arange(-50, 51)) / 50.5, 0)
+    signal = np.zeros((1, 20_000))
+    peaks = np.arange(1000, 19_000, 1000)
+    for peak in peaks:
+        signal[0, peak - 50 : peak + 51] = triangle
+    signal[0, 9000 - 50 : 9000 + 51] *= -2  # one beat twice as high and upside down
+    names = ["qrs_r", "qrs_max", "qrs_min", "qrs_height", "qrs_width_50", "qrs_width_25", "qrs_slope",
+             "qrs_correlation_to_record", "log_qrs_height_to_record", "log_qrs_width_50_to_record"]  # fmt: skip
+    beats = extract_beats(
+        signal, peaks, fs=1000, bandpass=None, window=(0.3, 0.3), n_timepoints=600, side_features=names
+    )
+    features = dict(zip(names, beats.data[:, 600:].T, strict=True))
+    odd = peaks == 9000
+    for name, usual, other in [
+        ("qrs_r", 1, -2),
+        ("qrs_max", 1, 0),
+        ("qrs_min", 0, -2),
+        ("qrs_height", 1, 2),
+        ("qrs_width_50", 0.051, 0.051),
+        ("qrs_width_25", 0.075, 0.075),
+        ("qrs_slope", 1 / 50.5, 2 / 50.5),
+        ("log_qrs_height_to_record", np.log(1.02), np.log(2.02)),
+        ("log_qrs_width_50_to_record", 0, 0),
+    ]:
+        np.testing.assert_allclose(features[name], np.where(odd, other, usual), atol=1e-3, err_msg=name)
+    np.testing.assert_allclose(features["qrs_correlation_to_record"][~odd], 1, atol=1e-5)
+    assert features["qrs_correlation_to_record"][odd] < 0.1
 
 
 def test_local_rhythm_is_the_last_ten():
     intervals = np.r_[np.full(5, 720), np.full(12, 360)]
-    features = rr_features(np.cumsum(intervals), fs=360, names=["rr_local"])[:, 0]
+    features = rr_features(np.cumsum(intervals), ["rr_local"])[:, 0]
     assert features[-1] == 1.0 and features[5] > 1.2
 
 
 def test_causal_features_do_not_see_the_future():
     peaks = np.cumsum(np.random.default_rng(0).integers(200, 500, size=30))
     names = ["rr_previous", "rr_local", "rr_ratio_causal", "rr_local_ratio"]
-    whole, early = (rr_features(at, fs=360, names=names) for at in (peaks, peaks[:20]))
+    whole, early = (rr_features(at, names) for at in (peaks, peaks[:20]))
     np.testing.assert_allclose(whole[1:20], early[1:])
 
 
 def test_gaps_are_clipped():
-    features = rr_features([0, 360, 36_360, 36_720], fs=360, names=["rr_previous"])[:, 0]
+    features = rr_features([0, 360, 36_360, 36_720], ["rr_previous"])[:, 0]
     assert features.tolist() == [1, 1, 3, 1]
 
 

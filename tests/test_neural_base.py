@@ -1,14 +1,20 @@
 """The neural base: weights, validation split, early stopping, warm start, interrupts, callbacks, precision."""
 
+import contextlib
 import copy
+import gc
 import io
 import pickle
+import signal
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
 from sklearn_ecg._base import _validation_split
@@ -72,16 +78,56 @@ def test_all_zero_weights_are_an_error(classifier, data):
     X, y = data
     with pytest.raises(ValueError, match=r"(?i)weight.*zero|zero.*weight"):
         classifier.fit(X, y, sample_weight=np.zeros(len(y)))
+    with pytest.raises(ValueError, match="leave no row with a positive weight"):
+        classifier.set_params(class_weight={0: 0, 1: 0}).fit(X, y)
 
 
-def test_validation_split_never_shares_a_group():
+def test_class_of_weight_zero_is_left_out(classifier, data):
+    X, y = data
+    y = y + 2 * (np.arange(60) % 7 == 0)
+    by_class = clone(classifier).set_params(class_weight={2: 0, 3: 0}).fit(X, y)
+    kept = np.isin(y, [0, 1])
+    assert list(by_class.classes_) == [0, 1]
+    np.testing.assert_allclose(
+        by_class.predict_proba(X), clone(classifier).fit(X[kept], y[kept]).predict_proba(X), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
+def test_class_weights_that_are_no_weights_are_an_error(classifier, data, value):
+    X, y = data
+    with pytest.raises(ValueError, match="class_weight must hold finite weights of at least 0"):
+        classifier.set_params(class_weight={0: value}).fit(X, y)
+
+
+def test_validation_split_never_shares_a_group_and_follows_the_seed():
     rng = np.random.default_rng(0)
     groups, labels = rng.integers(0, 12, 300), rng.integers(0, 3, 300)
-    for seed in range(5):
+    chosen = set()
+    for seed in range(10):
         train, valid = _validation_split(300, labels, groups, 0.2, seed)
         assert not set(groups[train]) & set(groups[valid])
         assert len(train) + len(valid) == 300
         assert 0.05 < len(valid) / 300 < 0.45
+        chosen.add(frozenset(groups[valid]))
+    assert len(chosen) > 3
+
+
+def test_validation_split_leaves_the_patient_of_a_rare_class_in_training():
+    labels = np.zeros(400, dtype=int)
+    groups = np.repeat(np.arange(10), 40)
+    labels[groups == 4] = np.arange(40) % 2  # nearly all of class 1 is in one patient
+    labels[groups == 7] = np.arange(40) % 20 == 0
+    for seed in range(10):
+        train, valid = _validation_split(400, labels, groups, 0.1, seed)
+        assert 4 not in groups[valid]
+        assert set(labels[train]) == {0, 1}
+
+
+def test_class_that_only_validation_could_have_is_a_warning():
+    labels, groups = np.repeat([0, 1], 30), np.repeat([0, 1], 30)
+    with pytest.warns(UserWarning, match="1 class"):
+        _validation_split(60, labels, groups, 0.5, 0)
 
 
 def test_impossible_stratified_split_falls_back_to_a_plain_one():
@@ -148,6 +194,31 @@ def test_warm_start_refuses_new_classes_and_other_widths(classifier, data):
         fitted.fit(X[:, :-1], y)
 
 
+def test_warm_start_takes_new_training_parameters_and_refuses_another_module(classifier, data):
+    X, y = data
+    fitted = classifier.set_params(warm_start=True).fit(X, y)
+    fitted.set_params(optimizer="sgd", lr=0.01, precision="float32", batch_size=16).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+    with pytest.raises(ValueError, match=r"warm_start=True continues a module fitted with dropout=0, got dropout=0.5"):
+        fitted.set_params(dropout=0.5).fit(X, y)
+
+
+def test_weights_fitted_on_a_gpu_open_without_one(classifier, data):
+    X, y = data
+    fitted = classifier.fit(X, y)
+    fitted._module_arguments["params"]["device"] = "cuda:7"  # what a fit there would have frozen
+    loaded = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_values_too_large_to_predict_are_an_error(classifier, data):
+    X, y = data
+    fitted = classifier.set_params(precision="float32").fit(X, y)
+    with pytest.raises(FloatingPointError, match="too large for precision='float32'"):
+        fitted.predict(1e300 * X)
+
+
 def test_infinite_loss_stops_with_a_clear_error(classifier, data):
     X, y = data
     with pytest.raises(FloatingPointError, match="training loss became NaN or infinite in epoch 1"):
@@ -155,19 +226,72 @@ def test_infinite_loss_stops_with_a_clear_error(classifier, data):
 
 
 class _Interrupt(Callback):
+    """Ctrl-C, or skorch's own way to stop, at the end of the second epoch."""
+
+    def __init__(self, by_signal):
+        self.by_signal = by_signal
+
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
+            if self.by_signal:
+                signal.raise_signal(signal.SIGINT)
             raise KeyboardInterrupt
 
 
 def test_interrupt_keeps_the_weights_and_is_raised_again(classifier, data):
     X, y = data
-    classifier.set_params(callbacks=[_Interrupt()], max_epochs=50)
+    classifier.set_params(callbacks=[_Interrupt(by_signal=True)], max_epochs=50)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(X, y)
     assert classifier.n_iter_ == 2
+    assert not classifier.module_.training
     two = clone(classifier).set_params(callbacks=None, max_epochs=2).fit(X, y)
     np.testing.assert_array_equal(classifier.predict_proba(X), two.predict_proba(X))
+
+
+def test_callback_may_stop_the_training(classifier, data):
+    X, y = data
+    assert classifier.set_params(callbacks=[_Interrupt(by_signal=False)], max_epochs=50).fit(X, y).n_iter_ == 2
+
+
+def test_fitted_estimator_does_not_hold_the_data(classifier, data):
+    X, y = (part.copy() for part in data)
+    alive = weakref.ref(X)
+    fitted = classifier.set_params(early_stopping=True, callbacks=[_Interrupt(by_signal=True)])
+    with contextlib.suppress(KeyboardInterrupt):
+        fitted.fit(X, y, groups=np.arange(60) // 5)
+    del X
+    gc.collect()
+    assert fitted.n_iter_ == 2
+    assert alive() is None
+
+
+def test_failed_fit_leaves_an_unfitted_estimator(classifier, data):
+    X, y = data
+    fitted = classifier.fit(X, y)
+    with pytest.raises(FloatingPointError):
+        fitted.fit(1e300 * X, y)
+    with pytest.raises(NotFittedError):
+        fitted.predict(X)
+
+
+def test_failed_continuation_leaves_the_fit_before_it(classifier, data):
+    X, y = data
+    fitted = classifier.set_params(warm_start=True).fit(X, y)
+    before = fitted.predict_proba(X)
+    with pytest.raises(FloatingPointError):
+        fitted.fit(1e300 * X, y)
+    np.testing.assert_array_equal(fitted.predict_proba(X), before)
+
+
+def test_threads_give_what_one_thread_gives(classifier, data):
+    X, y = data
+    classifier.set_params(batch_size=8, dropout=0.3)
+    alone = [clone(classifier).set_params(random_state=seed).fit(X, y).predict_proba(X) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        fits = [clone(classifier).set_params(random_state=seed) for seed in range(4)]
+        together = [fitted.predict_proba(X) for fitted in pool.map(lambda clf: clf.fit(X, y), fits)]
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_callbacks_are_copied_for_the_fit(classifier, data):
@@ -214,7 +338,7 @@ def test_one_row_short_of_a_batch_trains_with_batch_norm(classifier, data):
 
 def test_unknown_device_and_sizes_are_clear_errors(classifier, data):
     X, y = data
-    with pytest.raises(RuntimeError, match="nonsense"):
+    with pytest.raises(ValueError, match="device must be 'auto' or a torch device"):
         clone(classifier).set_params(device="nonsense").fit(X, y)
     with pytest.raises(ValueError, match="channels must be a non-empty sequence of positive integers"):
         classifier.set_params(channels=(8, 0)).fit(X, y)

@@ -1,6 +1,5 @@
 """Cut heartbeats out of records: one row a beat, lead after lead, RR features last."""
 
-from types import MappingProxyType
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -8,6 +7,7 @@ from scipy.signal import butter, sosfiltfilt
 from sklearn.utils import Bunch
 
 from .._validation import check_fs, signal_feature_names
+from ._beat_features import SHAPE_FEATURES, SIDE_FEATURES, beat_features, window_offsets
 
 BEAT_WINDOW = (108 / 360, 148 / 360)
 """Seconds before and after the R peak: 256 samples at 360 Hz."""
@@ -59,10 +59,11 @@ def extract_beats(
     lead_names : list of str, or list of such lists, default=None
         Lead names of every record, or of each.
     side_features : iterable of str, default=("rr_previous", "rr_next", "rr_ratio", "rr_local")
-        Names out of :data:`SIDE_FEATURES`: "rr_previous" and "rr_next" (s); "rr_local", the mean of the last ten
-        intervals up to this beat (s); "rr_ratio" and "rr_next_ratio", the interval before and after over the record's
-        mean; "rr_ratio_causal", over the mean of the intervals so far; "rr_local_ratio", over "rr_local".
-        "rr_next", "rr_ratio" and "rr_next_ratio" look into the future: they are for offline analysis only.
+        Names out of :data:`INTERVAL_FEATURES` and :data:`SHAPE_FEATURES`. By default "rr_previous" and "rr_next" (s);
+        "rr_ratio", the interval before over the record's mean; "rr_local", the mean of the last ten intervals up to
+        this beat (s). Only "rr_previous", "rr_local", "rr_ratio_causal", "rr_local_ratio", "log_rr_previous_to_recent",
+        "log_rr_previous_to_last" and the shape features without "record" in their names leave later beats alone; all
+        others are for offline analysis.
     bandpass : tuple of float or None, default=(0.5, 40.0)
         Band edges in Hz of a second-order Butterworth filter; None leaves the signal as it is, except that it is
         low-passed where the grid is coarser than the samples.
@@ -119,12 +120,12 @@ def extract_beats(
     for index, (signal, beats_at, names) in enumerate(records):
         chosen = _choose_leads(leads, names, len(signal), index)
         signal = _filtered(signal[chosen], sos)
+        side = _side_of_record(signal[0], beats_at, side_features, fs, max_rr)
         if scale == "record":
             signal = _standardise(signal)
         cut = _cut_windows(signal, beats_at, grid)  # (n_beats, n_leads, n_timepoints)
         if scale == "beat":
             cut = _standardise(cut)
-        side = rr_features(beats_at, fs=fs, names=side_features, max_rr=max_rr).astype(np.float32)
         blocks.append(np.hstack([cut.reshape(len(cut), cut.shape[1] * n_timepoints), side]))
         chosen_names.append(None if names is None else tuple(names[i] for i in chosen))
     widths = sorted({block.shape[1] for block in blocks})
@@ -143,36 +144,6 @@ def extract_beats(
     )
 
 
-def rr_features(peaks, *, fs, names=("rr_previous", "rr_next", "rr_ratio", "rr_local"), max_rr=3.0):
-    """RR features of the beats of one record.
-
-    Parameters
-    ----------
-    peaks : array-like of int of shape (n_beats,)
-        R peaks in samples, strictly increasing.
-    fs : float
-        Sampling frequency in Hz.
-    names : iterable of str
-        Names out of :data:`SIDE_FEATURES`; see :func:`extract_beats`.
-    max_rr : float, default=3.0
-        RR intervals are clipped to this many seconds.
-
-    Returns
-    -------
-    features : ndarray of float64 of shape (n_beats, len(names))
-        Always finite.
-    """
-    names = _check_side_features(names)
-    fs = check_fs(fs)
-    intervals = np.minimum(np.diff(np.asarray(peaks)) / fs, max_rr)
-    if len(peaks) == 0 or not names:
-        return np.empty((len(peaks), len(names)))
-    typical = np.median(intervals) if len(intervals) else _FALLBACK_RR  # fill-in where there is no interval
-    previous = np.concatenate([[typical], intervals])
-    following = np.concatenate([intervals, [typical]])
-    return np.column_stack([SIDE_FEATURES[name](previous, following) for name in names])
-
-
 def lead_index(lead_names, name):
     """Index of the lead called ``name``, exactly or by an alias ("II" for "MLII"); -1 where there is none."""
     lead_names = list(lead_names)
@@ -183,30 +154,17 @@ def lead_index(lead_names, name):
     return standard.index(wanted) if wanted in standard else -1
 
 
-def _mean_of_last(previous, width):
-    """Mean of the last ``width`` intervals up to each beat, of fewer at the start, leaving out the fill-in."""
-    sums = np.concatenate([[0.0], np.cumsum(previous[1:])])
-    ends = np.arange(1, len(previous))
-    starts = np.maximum(ends - width, 0)
-    return np.concatenate([previous[:1], (sums[ends] - sums[starts]) / (ends - starts)])
-
-
-def _rr_mean(previous):
-    return previous[1:].mean() if len(previous) > 1 else previous[0]
-
-
-SIDE_FEATURES = MappingProxyType(
-    {
-        "rr_previous": lambda previous, following: previous,
-        "rr_next": lambda previous, following: following,
-        "rr_ratio": lambda previous, following: previous / _rr_mean(previous),
-        "rr_local": lambda previous, following: _mean_of_last(previous, 10),
-        "rr_next_ratio": lambda previous, following: following / _rr_mean(previous),
-        "rr_ratio_causal": lambda previous, following: previous / _mean_of_last(previous, len(previous)),
-        "rr_local_ratio": lambda previous, following: previous / _mean_of_last(previous, 10),
-    }
-)
-"""Side features: name → function of the intervals (s) before and after every beat of one record."""
+def _side_of_record(lead, peaks, names, fs, max_rr):
+    """Side features (n_beats, len(names)) of the beats of one record whose first cut lead is ``lead``."""
+    if len(peaks) == 0 or not names:
+        return np.empty((len(peaks), len(names)), dtype=np.float32)
+    intervals = np.minimum(np.diff(peaks) / fs, max_rr)
+    typical = np.median(intervals) if len(intervals) else _FALLBACK_RR
+    previous, following = np.concatenate([[typical], intervals]), np.concatenate([intervals, [typical]])
+    windows = np.zeros((len(peaks), 1))
+    if any(name in SHAPE_FEATURES for name in names):
+        windows = _cut_windows(lead[None], peaks, window_offsets(fs))[:, 0].astype(np.float64)
+    return beat_features(names, previous, following, windows, fs).astype(np.float32)
 
 
 def _check_side_features(names):

@@ -1,0 +1,61 @@
+"""The parameters that every neural estimator shares: their constraints and their defaults."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+SHARED_CONSTRAINTS = {
+    "n_leads": [Interval(Integral, 1, None, closed="left")],
+    "n_side_features": [Interval(Integral, 0, None, closed="left")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [StrOptions({"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"})],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "patience": [Interval(Integral, 1, None, closed="left")],
+    "device": [str],
+    "precision": [StrOptions({"float32", "float64", "bf16-mixed"})],
+    "norm": [StrOptions({"batch", "group"})],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "callbacks": [list, None],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+"""Constraints of the parameters that every neural estimator has, under the same names."""
+
+SHARED_DEFAULTS = {
+    "n_leads": 1,
+    "n_side_features": 0,
+    "max_epochs": 20,
+    "batch_size": 128,
+    "lr": 1e-3,
+    "weight_decay": 1e-4,
+    "optimizer": "adamw",
+    "early_stopping": False,
+    "validation_fraction": 0.1,
+    "patience": 5,
+    "class_weight": None,
+    "device": "auto",
+    "precision": "float32",
+    "norm": "batch",
+    "dropout": 0.2,
+    "callbacks": None,
+    "warm_start": False,
+    "random_state": None,
+    "verbose": 0,
+}
+METHOD_DEFAULTS = {"CNNLSTMAttention": {}}
+"""Where a method's default differs from ``SHARED_DEFAULTS``; the signatures must agree with both tables."""
+
+TRAINING_PARAMETERS = frozenset(SHARED_DEFAULTS) - {"norm", "dropout"}
+"""Parameters that may change between a fit and its continuation by ``warm_start``; all others shape the module."""
+
+
+def check_sizes(name, values):
+    """Raise an error that names the parameter unless ``values`` is a non-empty sequence of positive integers."""
+    sizes = () if isinstance(values, str) else tuple(values)
+    if not sizes or not all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sizes):
+        raise ValueError(f"{name} must be a non-empty sequence of positive integers, got {values!r}.")
