@@ -17,9 +17,7 @@ _CLASS_COLOURS = dict(zip(AAMI_CLASSES, (_BLUE, _GREEN, _VERMILION, _PURPLE, _BL
 
 
 class BeatClassDisplay:
-    """The beats of each class: some of them, their mean and a percentile band.
-
-    Use :meth:`from_beats` to make one.
+    """The beats of each class: some of them, their mean and a percentile band; made by :meth:`from_beats`.
 
     Parameters
     ----------
@@ -41,7 +39,7 @@ class BeatClassDisplay:
 
     @classmethod
     def from_beats(
-        cls, X, y, *, fs, n_leads=1, n_side_features=0, lead=0, r_sample=0, ax=None, percentiles=(10, 90), **plot_params
+        cls, X, y, *, fs, n_leads=1, n_side_features=0, lead=0, r_sample=0, ax=None, percentiles=(10, 90), **params
     ):
         """Sort beats by class and draw them.
 
@@ -53,15 +51,11 @@ class BeatClassDisplay:
             Class of each beat. AAMI classes come in their usual order, others sorted.
         fs : float
             Sampling frequency in Hz.
-        n_leads : int, default=1
-            Number of leads in a 2-D row.
-        n_side_features : int, default=0
-            Number of columns at the end of a 2-D row that are not signal.
-        lead : int, default=0
-            Position of the lead to draw.
-        r_sample : int, default=0
-            Sample of the R peak in a beat, from which time is counted.
-        ax, percentiles, **plot_params
+        n_leads, n_side_features : int, default=1 and 0
+            Number of leads in a 2-D row, and of columns at its end that are not signal.
+        lead, r_sample : int, default=0
+            Position of the lead to draw; sample of the R peak in a beat, from which time is counted.
+        ax, percentiles, **params
             As in :meth:`plot`.
 
         Returns
@@ -78,11 +72,10 @@ class BeatClassDisplay:
         if y.shape != (len(signals),):
             raise ValueError(f"y must be one-dimensional with {len(signals)} classes, got shape {y.shape}.")
         time = _time_ms(signals.shape[1], fs, r_sample)
-        present = np.unique(y).tolist()
-        ordered = [name for name in AAMI_CLASSES if name in present]
-        ordered += [name for name in present if name not in ordered]
+        rank = {name: i for i, name in enumerate(AAMI_CLASSES)}
+        ordered = sorted(np.unique(y).tolist(), key=lambda name: rank.get(name, len(rank)))
         display = cls(time=time, beats={name: signals[y == name] for name in ordered})
-        return display.plot(ax, percentiles=percentiles, **plot_params)
+        return display.plot(ax, percentiles=percentiles, **params)
 
     def plot(self, ax=None, *, percentiles=(10, 90), max_beats=40, unit="mV", paper_grid=True):
         """Draw a panel for each class.
@@ -122,9 +115,7 @@ class BeatClassDisplay:
 
 
 class AttentionDisplay:
-    """Beats with the attention a classifier pays to them over time, as shading.
-
-    Use :meth:`from_estimator` to make one.
+    """Beats with the attention a classifier pays to them over time, as shading; made by :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -153,7 +144,7 @@ class AttentionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, fs, n_leads=1, n_side_features=0, lead=0, r_sample=0, titles=None, ax=None, **plot_params
+        cls, estimator, X, *, fs, n_leads=None, n_side_features=None, lead=0, r_sample=0, titles=None, ax=None, **params
     ):
         """Ask a fitted estimator for its attention and draw it over the beats as given.
 
@@ -166,17 +157,14 @@ class AttentionDisplay:
             The beats to draw, a panel for each, in mV.
         fs : float
             Sampling frequency of ``X`` in Hz.
-        n_leads : int, default=1
-            Number of leads in a 2-D row of ``X``.
-        n_side_features : int, default=0
-            Number of columns at the end of a 2-D row that are not signal.
-        lead : int, default=0
-            Position of the lead to draw.
-        r_sample : int, default=0
-            Sample of the R peak in a beat, from which time is counted.
+        n_leads, n_side_features : int, default=None
+            Number of leads in a 2-D row of ``X``, and of columns at its end that are not signal. None: as the first
+            step of the estimator that was fitted on such rows reads them; where no step has a layout, 1 and 0.
+        lead, r_sample : int, default=0
+            As in :meth:`BeatClassDisplay.from_beats`.
         titles : sequence of str, default=None
             Title of each beat.
-        ax, **plot_params
+        ax, **params
             As in :meth:`plot`.
 
         Returns
@@ -190,6 +178,10 @@ class AttentionDisplay:
         ValueError
             If ``X`` cannot be read so, ``lead`` is not in it or ``titles`` has another length.
         """
+        if np.ndim(X) == 2 and (n_leads is None or n_side_features is None):
+            layout = _fitted_layout(estimator, np.shape(X)[1])
+            n_leads = layout.n_leads if n_leads is None else n_leads
+            n_side_features = layout.n_side_features if n_side_features is None else n_side_features
         signals = _read_lead(X, n_leads, n_side_features, lead)
         time = _time_ms(signals.shape[1], fs, r_sample)
         if titles is not None and len(titles) != len(signals):
@@ -199,19 +191,17 @@ class AttentionDisplay:
             raise TypeError(f"{type(last).__name__} has no method attention.")
         seen = X if last is estimator or len(estimator) == 1 else estimator[:-1].transform(X)
         display = cls(time=time, beats=signals, attention=np.asarray(last.attention(seen)), titles=titles)
-        return display.plot(ax, **plot_params)
+        return display.plot(ax, **params)
 
     def plot(self, ax=None, *, cmap="YlOrBr", unit="mV"):
         """Draw a panel for each beat; all share one scale of attention.
 
         Parameters
         ----------
-        ax : matplotlib Axes or array of Axes, default=None
-            One Axes, which the panels will divide, or an Axes for each beat.
+        ax, unit
+            As in :meth:`BeatClassDisplay.plot`, with an Axes for each beat.
         cmap : str or matplotlib Colormap, default="YlOrBr"
             Colours of the shading.
-        unit : str, default="mV"
-            Unit of the amplitude.
 
         Returns
         -------
@@ -219,25 +209,23 @@ class AttentionDisplay:
         """
         self.figure_, self.ax_ = _panels(ax, len(self.beats))
         relative = self.attention * self.attention.shape[1]
-        half = (self.time[1] - self.time[0]) / 2
+        half = np.diff(self.time[:2]).sum() / 2 or 0.5  # a single sample is drawn 1 ms wide
         edges = np.linspace(self.time[0] - half, self.time[-1] + half, relative.shape[1] + 1)
         colours = {"cmap": cmap, "vmin": 0, "vmax": relative.max(), "alpha": 0.75, "zorder": 0}
-        for panel, beat in zip(self.ax_, self.beats, strict=True):
+        titles = [""] * len(relative) if self.titles is None else self.titles
+        for panel, beat, title in zip(self.ax_, self.beats, titles, strict=True):
             panel.plot(self.time, beat, color="black", linewidth=1.6)
+            panel.set_title(title)
         _share_scales(self.ax_, self.time, unit)
         for panel, weights in zip(self.ax_, relative, strict=True):
             shading = panel.pcolormesh(edges, panel.get_ylim(), weights[np.newaxis], rasterized=True, **colours)
-        for panel, title in zip(self.ax_, [""] * len(relative) if self.titles is None else self.titles, strict=True):
-            panel.set_title(title)
         label = "attention (1 = spread evenly)"
         self.colorbar_ = self.figure_.colorbar(shading, ax=list(self.ax_), label=label, pad=0.02)
         return self
 
 
 class HistoryDisplay:
-    """Losses of a training, and its validation score, over the epochs.
-
-    Use :meth:`from_estimator` to make one.
+    """Losses of a training, and its validation score, over the epochs; made by :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -258,14 +246,14 @@ class HistoryDisplay:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **plot_params):
+    def from_estimator(cls, estimator, *, ax=None, **params):
         """Draw the history of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator or Pipeline
             Fitted, with the attribute ``history_``; in a Pipeline it is the last step.
-        ax, **plot_params
+        ax, **params
             As in :meth:`plot`.
 
         Returns
@@ -280,7 +268,7 @@ class HistoryDisplay:
         last = _last_step(estimator)
         if not hasattr(last, "history_"):
             raise TypeError(f"{type(last).__name__} has no history_: it is not fitted, or keeps none.")
-        return cls(last.history_).plot(ax, **plot_params)
+        return cls(last.history_).plot(ax, **params)
 
     def plot(self, ax=None, *, score_name="validation score"):
         """Draw the losses at the left scale and the score at the right one.
@@ -330,6 +318,16 @@ def _last_step(estimator):
     return estimator[-1] if hasattr(estimator, "steps") else estimator
 
 
+def _fitted_layout(estimator, width):
+    """Layout of rows of ``width`` columns, as the first step fitted on such rows has it."""
+    steps = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
+    layouts = [step.layout_ for step in steps if hasattr(step, "layout_")] or [RowLayout(1, width)]
+    fitting = [layout for layout in layouts if layout.n_features == width]
+    if not fitting:
+        raise ValueError(f"X has {width} columns, which no step was fitted on: give n_leads and n_side_features.")
+    return fitting[0]
+
+
 def _read_lead(X, n_leads, n_side_features, lead):
     """Signals of one lead: (n_samples, n_timepoints)."""
     X = np.asarray(X)
@@ -373,8 +371,11 @@ def _panels(ax, n, max_columns=5):
 def _share_scales(axes, time, unit):
     """One scale for all panels; the amplitude is labelled in the first column only."""
     lows, highs = zip(*(panel.get_ylim() for panel in axes), strict=True)
+    room = 0.5 if len(time) == 1 else 0  # ms
     for panel in axes:
-        panel.set(xlim=(time[0], time[-1]), ylim=(min(lows), max(highs)), xlabel="time (ms)")
+        for line in panel.lines if room else ():  # through a single point: nothing to see
+            line.set_marker("o")
+        panel.set(xlim=(time[0] - room, time[-1] + room), ylim=(min(lows), max(highs)), xlabel="time (ms)")
         spec = panel.get_subplotspec()
         if spec is None or spec.is_first_col():
             panel.set_ylabel(f"amplitude ({unit})")

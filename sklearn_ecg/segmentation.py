@@ -9,7 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ecg._validation import RowLayout, check_fs, signal_feature_names, validate_rows
 from sklearn_ecg.preprocessing._rpeaks import detect_r_peaks
-from sklearn_ecg.preprocessing._transformers import lead_and_side_names, output_dtype, wants_frame
+from sklearn_ecg.preprocessing._transformers import (
+    beat_feature_names,
+    lead_and_side_names,
+    output_dtype,
+    wants_frame,
+)
 
 _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
 _RR_TIMEPOINTS = 128
@@ -64,6 +69,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     ----------
     n_beats_ : int
         Number of beats of a record in the output; 1 where beats are aggregated.
+    fitted_params_ : dict
+        The parameters as they were in ``fit``: those set later take effect in the next ``fit``.
     layout_, layout_out_ : RowLayout
         How a row that comes in, and one beat that goes out, are read.
     n_features_in_ : int
@@ -214,11 +221,10 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
             ``II_0000_beat000 …``, beat after beat.
         """
         check_is_fitted(self)
+        fitted = self.fitted_params_
         leads, sides = lead_and_side_names(self, input_features)
-        names = signal_feature_names(leads, self.layout_out_.n_timepoints, [*self.side_features, *sides])
-        if self.aggregate is not None:
-            return names
-        return np.asarray([f"{name}_beat{i:03d}" for i in range(self.n_beats_) for name in names], dtype=object)
+        names = signal_feature_names(leads, self.layout_out_.n_timepoints, [*fitted["side_features"], *sides])
+        return names if fitted["aggregate"] is not None else beat_feature_names(names, self.n_beats_)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X):
@@ -230,6 +236,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         if unknown:
             raise ValueError(f"side_features must be among {_BEAT_FEATURES}, got {unknown}.")
         self._grid = self._window_grid(check_fs(self.fs))
+        self.fitted_params_ = {**self.get_params(deep=False), "side_features": tuple(self.side_features)}
         n_side = len(self.side_features) + layout.n_side_features
         self.layout_out_ = RowLayout(layout.n_leads, len(self._grid), n_side)
         if self.aggregate is not None or self.n_beats is not None:
@@ -241,7 +248,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
 
     def _window_grid(self, fs):
         """Where a beat is sampled, from its R peak: in samples, or in RR intervals."""
-        if self._is_relative:
+        if self.window == "rr":
             return _grid_through_zero(*_RR_WINDOW, self.n_timepoints or _RR_TIMEPOINTS)
         bounds = np.asarray(self.window, dtype=object)
         if bounds.shape != (2,) or not all(isinstance(b, Real) and 0 <= b < np.inf for b in bounds):
@@ -259,25 +266,22 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         """R peaks of the complete beats of a record (n_leads, n_timepoints), and their RR intervals, in samples."""
         peaks = self._detect(record)
         intervals = np.gradient(peaks.astype(float)) if len(peaks) > 1 else np.full(len(peaks), np.nan)
-        span = intervals if self._is_relative else 1.0
+        span = intervals if self.fitted_params_["window"] == "rr" else 1.0
         first, last = peaks + self._grid[0] * span, peaks + self._grid[-1] * span
         complete = (first >= 0) & (last <= record.shape[-1] - 1)
-        if "log_rr" in self.side_features:
+        if "log_rr" in self.fitted_params_["side_features"]:
             complete &= intervals > 0
         return peaks[complete], intervals[complete]
 
-    @property
-    def _is_relative(self):
-        return isinstance(self.window, str)
-
     def _detect(self, record):
         """R peaks of a record (n_leads, n_timepoints), in order."""
-        together = self.detector == "logistic" and self.detection_lead is None
-        record = np.array(record if together else record[self.detection_lead or 0], dtype=np.float64)
-        if callable(self.detector):
-            peaks = np.unique(self.detector(record, self.fs))
+        fs, detector, lead = (self.fitted_params_[name] for name in ("fs", "detector", "detection_lead"))
+        together = detector == "logistic" and lead is None
+        record = np.array(record if together else record[lead or 0], dtype=np.float64)
+        if callable(detector):
+            peaks = np.unique(detector(record, fs))
         else:
-            peaks = detect_r_peaks(record, fs=self.fs, method=self.detector)
+            peaks = detect_r_peaks(record, fs=fs, method=detector)
         n_timepoints = record.shape[-1]
         if not ((peaks == np.rint(peaks)) & (peaks >= 0) & (peaks < n_timepoints)).all():
             raise ValueError(f"The detector must return integers in [0, {n_timepoints}), samples of the record.")
@@ -285,32 +289,34 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
 
     def _assemble(self, rows, located):
         """Beats of all records in one array, NaN where there is none."""
+        aggregate, flatten = (self.fitted_params_[name] for name in ("aggregate", "flatten"))
         signals, side = self.layout_.split(rows)
         shape = len(rows), self.n_beats_, self.layout_out_.n_features
         out = np.full(shape, np.nan, dtype=output_dtype(rows))
         for beats_out, record, record_side, (peaks, intervals) in zip(out, signals, side, located, strict=True):
-            kept = slice(self.n_beats if self.aggregate is not None else self.n_beats_)
+            kept = slice(self.n_beats_ if aggregate is None else self.fitted_params_["n_beats"])
             beats = self._cut(record, peaks[kept], intervals[kept])
-            if self.aggregate is not None and len(beats):
-                beats = _AGGREGATES[self.aggregate](beats, axis=0, keepdims=True)
+            if aggregate is not None and len(beats):
+                beats = _AGGREGATES[aggregate](beats, axis=0, keepdims=True)
             n_columns = beats.shape[1]
             beats_out[: len(beats), :n_columns] = beats
             beats_out[: len(beats), n_columns:] = record_side
-        if self.aggregate is not None:
+        if aggregate is not None:
             return out[:, 0]
-        return out.reshape(len(out), -1) if self.flatten or wants_frame(self) else out
+        return out.reshape(len(out), -1) if flatten or wants_frame(self) else out
 
     def _cut(self, record, peaks, intervals):
         """Rows (n_beats, n_leads * n_timepoints + n_features) of the beats at ``peaks``, without the side columns."""
-        span = intervals if self._is_relative else np.ones(len(peaks))
+        fitted = self.fitted_params_
+        span = intervals if fitted["window"] == "rr" else np.ones(len(peaks))
         positions = peaks[:, None] + self._grid * span[:, None]  # (n_beats, n_timepoints)
         before = np.floor(positions).astype(np.int64)
         after = np.minimum(before + 1, record.shape[-1] - 1)
         left, right = (record[:, at].astype(np.float64) for at in (before, after))  # (n_leads, n_beats, n_timepoints)
         beats = left + (positions - before) * (right - left)
-        amplitude = np.ptp(beats[self.detection_lead or 0], axis=-1)
-        features = {"log_rr": np.log(intervals / self.fs), "amplitude": amplitude}
-        columns = [features[name][:, None] for name in self.side_features]
+        amplitude = np.ptp(beats[fitted["detection_lead"] or 0], axis=-1)
+        features = {"log_rr": np.log(intervals / fitted["fs"]), "amplitude": amplitude}
+        columns = [features[name][:, None] for name in fitted["side_features"]]
         return np.hstack([np.swapaxes(beats, 0, 1).reshape(len(peaks), len(beats) * len(self._grid)), *columns])
 
     def __sklearn_tags__(self):

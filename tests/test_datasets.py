@@ -7,14 +7,7 @@ import pooch
 import pytest
 
 from sklearn_ecg._annotations import MITDB_DS1, MITDB_DS2, MITDB_PACED, MITDB_RECORDS, STANDARD_LEADS
-from sklearn_ecg.datasets import (
-    ECGRecord,
-    _download,
-    fetch_ludb,
-    fetch_mitdb,
-    fetch_mitdb_beats,
-    get_data_home,
-)
+from sklearn_ecg.datasets import ECGRecord, _download, _mitdb, fetch_ludb, fetch_mitdb, fetch_mitdb_beats, get_data_home
 from sklearn_ecg.datasets._wfdb import _SYMBOLS, quiet_wfdb, read_annotations, read_signal
 
 MARKS = [(18, "+", "(N"), (100, "N"), (400, "V"), (500, "["), (600, "]"), (700, "~"), (800, "A")]
@@ -92,6 +85,25 @@ def test_record_leads():
         ECGRecord("r", signal, 0, ["II", "V5"])
 
 
+@pytest.mark.parametrize(
+    ("peaks", "seen"),
+    [([1.9, 2], r"1\.9"), ([6, 2], "6"), ([-1], "-1"), ([np.nan], "nan"), (["2"], "'2'"), ([True], "True")],
+)
+def test_peaks_are_samples_of_the_record(peaks, seen):
+    with pytest.raises(ValueError, match=rf"Record r: peaks must be integers in \[0, 6\), got {seen} at position 0"):
+        ECGRecord("r", np.zeros((1, 6)), 360, ["II"], peaks=peaks)
+    whole = ECGRecord("r", np.zeros((1, 6)), 360, ["II"], peaks=[2.0, 5.0])
+    assert whole.peaks.dtype == np.int64 and whole.peaks.tolist() == [2, 5]
+
+
+def test_symbols_are_told_apart():
+    with pytest.raises(ValueError, match=r"Record r: symbols must be single characters, got 'PVC' at position 1"):
+        ECGRecord("r", np.zeros((1, 6)), 360, ["II"], peaks=[1, 2], symbols=["N", "PVC"])
+    record = ECGRecord("r", np.zeros((1, 6)), 360, ["II"], peaks=[1, 2], symbols=["N", "B"])
+    with pytest.raises(ValueError, match=r"symbols with a class are those in 'NLRej.*', got 'B' at position 1"):
+        record.target  # noqa: B018
+
+
 def test_episodes():
     marks = np.array([(5, "["), (9, "]"), (20, "[")], dtype=[("sample", int), ("symbol", "U1")])
     record = ECGRecord("r", np.zeros((1, 30)), 360, ["II"], annotations=marks)
@@ -161,10 +173,38 @@ def test_beats_as_frame(mitdb):
     assert beats.frame.columns[-1] == "target" and len(beats.frame) == 3
 
 
-@pytest.mark.parametrize("records", ["ds3", ["100", "999"], []])
-def test_unknown_records(records, tmp_path):
-    with pytest.raises(ValueError, match="records"):
-        fetch_mitdb(data_home=tmp_path, download_if_missing=False, records=records)
+@pytest.mark.parametrize(
+    ("leads", "message"),
+    [
+        (("V7",), r"out of MLII, V1, V2, V4, V5, .*got \('V7',\)"),
+        (None, "got None"),
+        (("II", "MLII"), r"leads must name each lead once, got \('II', 'MLII'\)"),
+    ],
+)
+def test_leads_that_no_record_has(mitdb, leads, message):
+    with pytest.raises(ValueError, match=message):
+        fetch_mitdb_beats(data_home=mitdb, download_if_missing=False, records=["100"], leads=leads)
+
+
+def test_real_mitdb_leads(data_home):
+    need(data_home, "mitdb", MITDB_RECORDS)
+    headers = [(data_home / "mitdb" / f"{name}.hea").read_text().splitlines()[1:3] for name in MITDB_RECORDS]
+    assert sorted({line.split()[-1] for lines in headers for line in lines}) == sorted(_mitdb._LEADS)
+
+
+@pytest.mark.parametrize("fetch", [fetch_mitdb, fetch_mitdb_beats, fetch_ludb])
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ("ds3", "records must be 'all'.* or a list of at least one record of .*, got 'ds3'"),
+        (201, "got 201"),
+        ([], r"records must be 'all'.*, got \[\]"),
+        (["100", "999"], r"records must be of .*; unknown: \['999'\]"),
+    ],
+)
+def test_unknown_records(fetch, records, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        fetch(data_home=tmp_path, download_if_missing=False, records=records)
 
 
 def test_nothing_there(tmp_path):
@@ -295,18 +335,17 @@ def test_ludb_download(source, tmp_path, write_record, write_annotations, write_
 def test_ludb_bad_input(tmp_path, write_record, write_annotations):
     home = tmp_path / "home"
     ludb_folder(home / "ludb", write_record, write_annotations, names=("1",))
-    with pytest.raises(ValueError, match="numbered 1 to 200"):
+    with pytest.raises(ValueError, match=r"records must be of LUDB, 1 to 200; unknown: \['0'\]"):
         fetch_ludb(data_home=home, download_if_missing=False, records=[0])
+    write_annotations(home / "ludb" / "data", "1", "avf", [(9000, "N")])
+    with pytest.raises(OSError, match=r"Record 1: annotations .* beyond the signal's 5000 samples"):
+        fetch_ludb(data_home=home, download_if_missing=False, records=[1])
     (home / "ludb" / "ludb.csv").write_text(LUDB_HEADER + "\n")
     with pytest.raises(OSError, match=r"ludb\.csv has no row for record\(s\) 1"):
         fetch_ludb(data_home=home, download_if_missing=False, records=[1])
     (home / "ludb" / "ludb.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"holds no ludb\.csv"):
         fetch_ludb(data_home=home, download_if_missing=False, records=[1])
-
-
-def counts(target):
-    return [int((target == name).sum()) for name in "NSVFQ"]
 
 
 def need(data_home, folder, records=("100",)):
@@ -324,7 +363,8 @@ def test_real_mitdb_beats(data_home):
         MITDB_PACED: [506, 0, 227, 0, 8028],
     }
     for records, numbers in wanted.items():
-        assert counts(beats.target[np.isin(beats.record, records)]) == numbers
+        target = beats.target[np.isin(beats.record, records)]
+        assert [int((target == name).sum()) for name in "NSVFQ"] == numbers
     assert len(set(beats.groups)) == 47 and set(beats.groups[beats.record == "202"]) == {"201"}
     others = {name: leads for name, leads in beats.record_lead_names.items() if leads != ("MLII",)}
     assert others == {"102": ("V5",), "104": ("V5",)}

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from sklearn_ecg import ECGScaler
+from sklearn_ecg._validation import RowLayout, flatten_leads
 from sklearn_ecg.plotting import AttentionDisplay, BeatClassDisplay, HistoryDisplay
 
 FS = 100
@@ -154,6 +157,41 @@ def test_attention_through_a_pipeline_spans_the_beat_as_given():
     assert edges[10] < 200 < edges[11]  # the peak, sample 20 of the beat and 10 of what the classifier saw
     alone = AttentionDisplay.from_estimator(make_pipeline(Attentive()).fit(X, y), X, fs=FS)
     np.testing.assert_array_equal(alone.attention, Attentive().attention(X))
+
+
+def test_attention_reads_the_layout_from_the_estimator():
+    """Leads and RR features are never drawn as one wave."""
+    X, y = make_beats(n=3, n_timepoints=30)
+    rows = flatten_leads(np.stack([X, X + 1], axis=1), np.full((3, 4), 99.0))
+    classifier = Attentive().fit(rows, y)
+    classifier.layout_ = RowLayout(2, 30, 4)
+    scaler = ECGScaler(n_leads=2, n_side_features=4)
+    for estimator in (
+        classifier,
+        make_pipeline(scaler, Attentive()).fit(rows, y),
+        make_pipeline(StandardScaler(), classifier).fit(rows, y),
+        make_pipeline(scaler, Halve(), Attentive()).fit(rows, y),
+    ):
+        for told in ({}, {"n_leads": 2}, {"n_side_features": 4}, {"n_leads": 2, "n_side_features": 4}):
+            display = AttentionDisplay.from_estimator(estimator, rows, fs=FS, lead=1, **told)
+            np.testing.assert_array_equal(display.beats, X + 1)
+            plt.close("all")
+    strange = make_pipeline(FunctionTransformer(lambda rows: rows[:, :64]), classifier)
+    with pytest.raises(ValueError, match="X has 70 columns, which no step was fitted on: give n_leads"):
+        AttentionDisplay.from_estimator(strange, np.zeros((3, 70)), fs=FS)
+    given = AttentionDisplay.from_estimator(strange, np.zeros((3, 70)), fs=FS, n_leads=7, n_side_features=0)
+    assert given.beats.shape == (3, 10)
+
+
+def test_beats_of_one_sample_are_drawn():
+    X, y = make_beats(n=3, n_timepoints=21)
+    X = X[:, 20:]
+    attention = AttentionDisplay.from_estimator(Attentive().fit(X, y), X, fs=FS)
+    beats = BeatClassDisplay.from_beats(X, y, fs=FS)
+    for display in (attention, beats):
+        assert display.ax_[0].get_xlim() == (-0.5, 0.5)
+        assert display.ax_[0].lines[0].get_marker() == "o"
+        display.figure_.canvas.draw()
 
 
 def test_attention_asks_for_an_attentive_estimator():

@@ -5,10 +5,11 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import ndimage
 from sklearn.base import clone
 
 from sklearn_ecg._validation import flatten_leads, signal_feature_names
-from sklearn_ecg.preprocessing._scaling import ECGScaler
+from sklearn_ecg.preprocessing import ECGFilter, ECGScaler, extract_beats
 from sklearn_ecg.segmentation import BeatSegmenter
 
 FS = 100
@@ -27,6 +28,10 @@ def X():
     for record, peaks in zip(records, PEAKS, strict=True):
         record[peaks] += 1.0
     return records
+
+
+def rows_of_beats(n_beats, n_columns, n=5):
+    return np.random.default_rng(0).normal(size=(n, n_beats, n_columns))
 
 
 def segmenter(**params):
@@ -246,12 +251,100 @@ def test_bad_parameters_are_named(X, params, message):
         segmenter(**params).fit(X)
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"aggregate": "median"},
+        {"flatten": True},
+        {"side_features": ("log_rr",)},
+        {"window": "rr"},
+        {"fs": 50, "detector": "logistic", "detection_lead": 1},
+        {"n_beats": 1},
+    ],
+)
+@pytest.mark.parametrize("params", [{}, {"aggregate": "mean", "side_features": ["amplitude"]}])
+def test_parameters_take_effect_in_fit(X, params, later):
+    fitted = segmenter(**params).fit(X)
+    expected, names = fitted.transform(X), fitted.get_feature_names_out()
+    fitted.set_params(**later)
+    np.testing.assert_array_equal(fitted.transform(X), expected)
+    np.testing.assert_array_equal(fitted.get_feature_names_out(), names)
+    assert np.prod(expected.shape[1:]) == len(names)
+
+
 def test_bad_records_are_refused(X):
     with pytest.raises(TypeError, match="fs"):
         BeatSegmenter()
+    with pytest.raises(TypeError, match="fs must be a number, the sampling frequency in Hz, got True"):
+        segmenter(fs=True).fit(X)
+    with pytest.raises(ValueError, match="inhomogeneous shape"):
+        segmenter().fit([[1.0, 2.0], [3.0]])
     fitted = segmenter().fit(X)
     with pytest.raises(ValueError, match="features"):
         fitted.transform(X[:, :-1])
     X[0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         fitted.transform(X)
+
+
+def test_beats_are_scaled_one_by_one():
+    beats = rows_of_beats(4, 60)  # four beats of two leads of 30 samples
+    beats[1, 2:] = np.nan
+    out = ECGScaler(by="beat", n_leads=2).fit_transform(beats)
+    assert out.shape == beats.shape
+    np.testing.assert_array_equal(np.isnan(out), np.isnan(beats))
+    np.testing.assert_allclose(out[0, 3], (beats[0, 3] - beats[0, 3].mean()) / beats[0, 3].std())
+    rows = ECGScaler(by="beat", n_leads=2, n_beats=4).fit_transform(flatten_leads(beats))
+    np.testing.assert_array_equal(rows, flatten_leads(out))
+
+
+def test_names_of_beats_without_names():
+    scaler = ECGScaler(by="beat", n_leads=2).fit(rows_of_beats(3, 4))
+    assert list(scaler.get_feature_names_out()[[0, 2, 4, -1]]) == [
+        "lead0_0000_beat000",
+        "lead1_0000_beat000",
+        "lead0_0000_beat001",
+        "lead1_0001_beat002",
+    ]
+
+
+def test_side_features_of_beats_are_left_alone():
+    beats = rows_of_beats(4, 31)
+    beats[0, 3] = np.nan
+    out = ECGScaler(by="beat", n_side_features=1).fit_transform(beats)
+    np.testing.assert_array_equal(out[..., -1], beats[..., -1])
+    np.testing.assert_allclose(out[1, 1, :-1].std(), 1)
+
+
+@pytest.mark.parametrize("method", ["zscore", "robust", "minmax", "max"])
+def test_records_without_any_beat_stay_missing(method):
+    assert np.isnan(ECGScaler(by="beat", method=method).fit_transform(np.full((2, 3, 5), np.nan))).all()
+
+
+def test_beats_partly_missing_are_refused():
+    beats = rows_of_beats(4, 30)
+    beats[0, 0, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN within a beat"):
+        ECGScaler(by="beat").fit(beats)
+    beats[0, 0, 3] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        ECGScaler(by="beat").fit(beats)
+    with pytest.raises(ValueError, match=r"3-D with 4 beat\(s\), which contradicts n_beats=3"):
+        ECGScaler(by="beat", n_beats=3).fit(rows_of_beats(4, 30))
+    with pytest.raises(ValueError, match="n_beats=7"):
+        ECGScaler(by="beat", n_beats=7).fit(rows_of_beats(1, 30)[:, 0])
+    with pytest.raises(ValueError, match=r"records of shape \(2, 60\)"):
+        ECGScaler(by="beat").fit(rows_of_beats(4, 30)).transform(rows_of_beats(2, 60))
+
+
+def test_beats_are_filtered_as_records_are():
+    beats = np.zeros(7200)
+    beats[180::288] = 1.0
+    fs = 360
+    record = ndimage.gaussian_filter1d(beats, 4.0)[None, 1908:4788] * 10  # begins on an R peak of 1 mV
+    filtered = ECGFilter(fs=fs).fit_transform(record[None])[0]
+    cut = {"fs": fs, "peaks": [288, 576, 2592], "side_features": ()}
+    expected = extract_beats(filtered, **cut, bandpass=None).data
+    np.testing.assert_allclose(extract_beats(record, **cut).data, expected, atol=1e-6)
+    for length in (1, 2, 7, 250):
+        assert np.isfinite(extract_beats(record[:, :length], [0], fs=fs, side_features=()).data).all()

@@ -6,7 +6,9 @@ import pytest
 from scipy import ndimage
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
+from sklearn_ecg import CNNLSTMAttention, preprocessing
 from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.preprocessing import _transformers
 from sklearn_ecg.preprocessing._scaling import ECGScaler
@@ -283,46 +285,6 @@ def test_flat_records_by_their_largest_value():
     np.testing.assert_array_equal(out, [[0, 0], [1, 1], [-1, -1]])
 
 
-def test_beats_are_scaled_one_by_one():
-    beats = records(4, 60)  # four beats of two leads of 30 samples
-    beats[1, 2:] = np.nan
-    out = ECGScaler(by="beat", n_leads=2).fit_transform(beats)
-    assert out.shape == beats.shape
-    np.testing.assert_array_equal(np.isnan(out), np.isnan(beats))
-    np.testing.assert_allclose(out[0, 3], (beats[0, 3] - beats[0, 3].mean()) / beats[0, 3].std())
-    rows = ECGScaler(by="beat", n_leads=2, n_beats=4).fit_transform(flatten_leads(beats))
-    np.testing.assert_array_equal(rows, flatten_leads(out))
-
-
-def test_side_features_of_beats_are_left_alone():
-    beats = records(4, 31)
-    beats[0, 3] = np.nan
-    out = ECGScaler(by="beat", n_side_features=1).fit_transform(beats)
-    np.testing.assert_array_equal(out[..., -1], beats[..., -1])
-    np.testing.assert_allclose(out[1, 1, :-1].std(), 1)
-
-
-@pytest.mark.parametrize("method", ["zscore", "robust", "minmax", "max"])
-def test_records_without_any_beat_stay_missing(method):
-    assert np.isnan(ECGScaler(by="beat", method=method).fit_transform(np.full((2, 3, 5), np.nan))).all()
-
-
-def test_beats_partly_missing_are_refused():
-    beats = records(4, 30)
-    beats[0, 0, 3] = np.nan
-    with pytest.raises(ValueError, match="NaN within a beat"):
-        ECGScaler(by="beat").fit(beats)
-    beats[0, 0, 3] = np.inf
-    with pytest.raises(ValueError, match="infinity"):
-        ECGScaler(by="beat").fit(beats)
-    with pytest.raises(ValueError, match=r"3-D with 4 beat\(s\), which contradicts n_beats=3"):
-        ECGScaler(by="beat", n_beats=3).fit(records(4, 30))
-    with pytest.raises(ValueError, match="n_beats=7"):
-        ECGScaler(by="beat", n_beats=7).fit(records(1, 30)[:, 0])
-    with pytest.raises(ValueError, match=r"records of shape \(2, 60\)"):
-        ECGScaler(by="beat").fit(records(4, 30)).transform(records(2, 60))
-
-
 @pytest.mark.parametrize(
     ("transformer", "message"),
     [
@@ -349,6 +311,13 @@ def test_bad_parameters_are_named(transformer, message):
         transformer.fit(np.ones((2, 10)))
 
 
+@pytest.mark.parametrize("frequencies", [{"fs": True, "fs_out": 2}, {"fs": 1, "fs_out": True}, {"fs": True}])
+def test_a_truth_value_is_no_sampling_frequency(frequencies):
+    transformer = ECGResampler(**frequencies) if "fs_out" in frequencies else ECGFilter(**frequencies)
+    with pytest.raises(TypeError, match="must be a number, the sampling frequency in Hz, got True"):
+        transformer.fit(np.ones((2, 10)))
+
+
 def test_the_sampling_frequency_is_never_guessed():
     with pytest.raises(TypeError, match="fs"):
         ECGFilter()
@@ -370,3 +339,59 @@ def test_bad_signals_are_refused(name):
         broken[1, 1] = value
         with pytest.raises(ValueError, match=r"NaN|infinity"):
             transformer.transform(broken)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+@pytest.mark.parametrize("X", [[[1.0, 2.0], [3.0]], [[[1.0, 2.0], [3.0]], [[1.0], [2.0]]]])
+def test_ragged_lists_are_refused_at_the_door(name, X):
+    assert not _transformers.is_cube(X)
+    with pytest.raises(ValueError, match="inhomogeneous shape"):
+        clone(TRANSFORMERS[name]).fit(X)
+
+
+@pytest.mark.parametrize("name", BY_RECORD)
+def test_twelve_leads_do_not_train_as_one(name):
+    X, y = records(12, 16, n=80), np.repeat(["N", "V"], 40)
+    classifier = CNNLSTMAttention(channels=(4,), max_epochs=1, random_state=0)
+    pipeline = make_pipeline(clone(BY_RECORD[name]), classifier).set_output(transform="pandas")
+    with pytest.raises(ValueError, match=r"names tell 12 lead\(s\) \(lead0, .*lead11\) .* n_leads=1"):
+        pipeline.fit(X, y)
+    pipeline.set_params(cnnlstmattention__n_leads=12).fit(X, y)
+    assert pipeline[-1].layout_.n_leads == 12
+    assert len(pipeline.predict(X)) == 80
+
+
+def test_names_of_rows_without_names():
+    rows = flatten_leads(records(2, 3), np.ones((5, 1)))
+    scaler = ECGScaler(n_leads=2, n_side_features=1).fit(rows)
+    assert list(scaler.get_feature_names_out()) == list(signal_feature_names(["lead0", "lead1"], 3, ["side0"]))
+    given = [f"column{i}" for i in range(7)]
+    assert list(scaler.get_feature_names_out(given)) == given
+    assert list(scaler.fit(pd.DataFrame(rows, columns=given)).get_feature_names_out()) == given
+    assert list(ECGScaler().fit(rows).get_feature_names_out()) == [f"x{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("transformer", "later"),
+    [
+        (ECGFilter(fs=FS, notch=50), {"fs": 100, "low": 5, "high": None, "notch": None, "baseline": "median"}),
+        (ECGFilter(fs=FS, low=None, baseline="median"), {"fs": 100, "baseline": None}),
+        (ECGResampler(fs=FS, fs_out=128), {"fs": 100, "fs_out": 50}),
+        (ECGScaler(method="max"), {"by": "record", "method": "zscore"}),
+        (ECGScaler(), {"by": "beat", "n_beats": 2}),
+        (ECGScaler(by="beat"), {"by": "lead", "n_leads": 3}),
+    ],
+)
+def test_parameters_take_effect_in_fit(transformer, later):
+    X = records()
+    fitted = clone(transformer).fit(X)
+    expected, names = fitted.transform(X), fitted.get_feature_names_out()
+    fitted.set_params(**later)
+    np.testing.assert_array_equal(fitted.transform(X), expected)
+    np.testing.assert_array_equal(fitted.get_feature_names_out(), names)
+
+
+def test_the_two_forms_of_records_convert_in_public():
+    X = records()
+    assert {"flatten_leads", "unflatten_leads"} <= set(preprocessing.__all__)
+    np.testing.assert_array_equal(preprocessing.unflatten_leads(preprocessing.flatten_leads(X), 3)[0], X)

@@ -32,6 +32,27 @@ def get_data_home(data_home=None):
     return Path(data_home).expanduser()
 
 
+def record_names(records, sets, known, database):
+    """Names of the records that ``records`` asks for: the name of one of ``sets``, or a list of records.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or a record is not among ``known``.
+    """
+    try:
+        names = sets.get(records, ()) if isinstance(records, str) else tuple(str(name) for name in records)
+    except TypeError:  # not iterable
+        names = ()
+    if not names:
+        choices = ", ".join(map(repr, sets))
+        raise ValueError(f"records must be {choices} or a list of at least one record of {database}, got {records!r}.")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"records must be of {database}, {known[0]} to {known[-1]}; unknown: {unknown}.")
+    return names
+
+
 def provide_records(folder, database, records, files_of, *, shared=(), download_if_missing=True):
     """Names of the records that are complete in ``folder``, after downloading what is missing.
 

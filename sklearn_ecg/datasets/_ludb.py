@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._annotations import STANDARD_LEADS
-from ._download import get_data_home, provide_records
+from ._download import get_data_home, provide_records, record_names
 from ._record import WAVE_DTYPE, ECGRecord
 from ._wfdb import read_annotations, read_signal
 
@@ -57,7 +57,7 @@ def fetch_ludb(*, data_home=None, download_if_missing=True, records="all"):
     OSError
         If there is nothing to read, a download fails, or a file is missing, cut short or unreadable.
     ValueError
-        If a record is not one of the database.
+        If ``records`` is not a list of records of the database, or empty.
     """
     folder, names = _provide(data_home, download_if_missing, records)
     table = _read_table(folder / _TABLE, names)
@@ -78,10 +78,7 @@ def fetch_ludb(*, data_home=None, download_if_missing=True, records="all"):
 
 
 def _provide(data_home, download_if_missing, records):
-    wanted = _RECORDS if isinstance(records, str) and records == "all" else tuple(str(name) for name in records)
-    unknown = [name for name in wanted if name not in _RECORDS]
-    if unknown or not wanted:
-        raise ValueError(f"Records of LUDB are numbered 1 to 200; not so: {unknown}.")
+    wanted = record_names(records, {"all": _RECORDS}, _RECORDS, "LUDB")
     folder = get_data_home(data_home) / "ludb"
     allowed = {"shared": (_TABLE,), "download_if_missing": download_if_missing}
     return folder, provide_records(folder, _DATABASE, wanted, _files_of, **allowed)
@@ -123,6 +120,8 @@ def _read_record(folder, name):
     if len(order) < len(standard):
         raise OSError(f"Record {name}: the header in {folder} has the leads {header.sig_name}, not the standard 12.")
     waves = {lead: _waves(read_annotations(folder, name, extension)) for extension, lead in standard.items()}
+    if any(len(marks) and marks["peak"].max() >= signal.shape[1] for marks in waves.values()):
+        raise OSError(f"Record {name}: annotations in {folder} lie beyond the signal's {signal.shape[1]} samples.")
     peaks = [marks["peak"][marks["wave"] == "QRS"] for marks in (waves["II"], *waves.values())]
     return ECGRecord(
         name=name,

@@ -5,13 +5,14 @@ from sklearn.utils import Bunch
 
 from .._annotations import AAMI_OF_SYMBOL, MITDB_DS1, MITDB_DS2, MITDB_RECORDS, mitdb_patient
 from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats, lead_index
-from ._download import get_data_home, provide_records
+from ._download import get_data_home, provide_records, record_names
 from ._frame import as_requested
 from ._record import ECGRecord
 from ._wfdb import read_annotations, read_signal
 
 _DATABASE = "mitdb/1.0.0"
 _FS = 360.0
+_LEADS = ("MLII", "V1", "V2", "V4", "V5")
 _SETS = {"all": MITDB_RECORDS, "ds1": MITDB_DS1, "ds2": MITDB_DS2}
 
 _ABOUT = """MIT-BIH Arrhythmia Database 1.0.0 (Moody and Mark 2001, doi:10.1109/51.932724; PhysioNet,
@@ -49,7 +50,7 @@ def fetch_mitdb(*, data_home=None, download_if_missing=True, records="all"):
     OSError
         If there is nothing to read, a download fails, or a file is missing, cut short or unreadable.
     ValueError
-        If a record is not one of the database.
+        If ``records`` is not a list of records of the database, or empty.
     """
     folder, names = _provide(data_home, download_if_missing, records)
     loaded = [_read_record(folder, name) for name in names]
@@ -86,9 +87,9 @@ def fetch_mitdb_beats(
     data_home, download_if_missing, records
         As in :func:`fetch_mitdb`.
     leads : sequence of str, or int, default=("MLII",)
-        Leads of a row. A record without a lead named here gives, in its place, its first lead not yet taken: V5 in
-        102 and 104 for "MLII". An integer n takes n leads, MLII first where there is one: in record 114 the first
-        signal is V5.
+        Leads of a row, out of MLII, V1, V2, V4 and V5. A record without a lead named here gives, in its place, its
+        first lead not yet taken: V5 in 102 and 104 for "MLII". An integer n takes n leads, MLII first where there is
+        one: in record 114 the first signal is V5.
     window, n_timepoints, side_features, bandpass, scale
         As in :func:`sklearn_ecg.preprocessing.extract_beats`.
     return_X_y : bool, default=False
@@ -109,12 +110,14 @@ def fetch_mitdb_beats(
     Raises
     ------
     OSError, ValueError
-        As :func:`fetch_mitdb` and :func:`sklearn_ecg.preprocessing.extract_beats` do.
+        As :func:`fetch_mitdb` and :func:`sklearn_ecg.preprocessing.extract_beats` do; ValueError, too, if a lead is
+        one that no record has, or is named twice.
 
     Notes
     -----
     Side features other than "rr_previous", "rr_local" and the causal ratios use the record's future.
     """
+    _check_leads(leads)
     folder, names = _provide(data_home, download_if_missing, records)
     window, side_features = tuple(window), list(side_features or ())
     cut, taken, symbols, patients = [], {}, [], []
@@ -146,6 +149,18 @@ def fetch_mitdb_beats(
     return as_requested(bunch, n_timepoints, return_X_y=return_X_y, as_frame=as_frame)
 
 
+def _check_leads(leads):
+    """Refuse names that would be served as another lead, in all records or in a second column of the row."""
+    if isinstance(leads, (int, np.integer)):
+        return
+    names = [leads] if np.ndim(leads) == 0 else list(leads)
+    known = [lead_index(_LEADS, name) if isinstance(name, str) else -1 for name in names]
+    if not names or -1 in known:
+        raise ValueError(f"leads must be a number or out of {', '.join(_LEADS)}, the leads of MIT-BIH; got {leads!r}.")
+    if len(set(known)) < len(known):
+        raise ValueError(f"leads must name each lead once, got {leads!r}.")
+
+
 def pick_leads(record, leads):
     """Indices of the leads of ``record`` that stand for ``leads``; MLII goes first where a number is wanted."""
     if isinstance(leads, (int, np.integer)):
@@ -169,12 +184,7 @@ def lead_places(leads, taken):
 
 
 def _provide(data_home, download_if_missing, records):
-    names = _SETS.get(records) if isinstance(records, str) else tuple(str(name) for name in records)
-    if names is None:
-        raise ValueError(f"records must be 'all', 'ds1', 'ds2' or a list of record names, got {records!r}.")
-    unknown = [name for name in names if name not in MITDB_RECORDS]
-    if unknown or not names:
-        raise ValueError(f"Not records of the MIT-BIH Arrhythmia Database: {unknown}.")
+    names = record_names(records, _SETS, MITDB_RECORDS, "the MIT-BIH Arrhythmia Database")
     folder = get_data_home(data_home) / "mitdb"
     return folder, provide_records(
         folder,

@@ -27,7 +27,7 @@ class ECGRecord:
     lead_names : sequence of str
         Name of every lead.
     peaks : ndarray of int of shape (n_beats,), default=()
-        Position of every beat in samples, nothing but beats.
+        Position of every beat in samples, from 0 to n_timepoints - 1; nothing but beats.
     symbols : sequence of str of shape (n_beats,) or None, default=None
         PhysioNet beat symbol of every beat ("N", "A", "V" …); None where beats are not classified.
     patient : str, default=None
@@ -42,7 +42,8 @@ class ECGRecord:
     Raises
     ------
     ValueError
-        If the shapes contradict each other or ``fs`` is not positive.
+        If the shapes contradict each other, ``fs`` is not positive, a peak is no sample of the signal, or a symbol is
+        more than one character.
     """
 
     name: str
@@ -57,8 +58,8 @@ class ECGRecord:
 
     def __post_init__(self):
         signal = np.asarray(self.signal, dtype=np.float32)
-        peaks = np.asarray(self.peaks, dtype=np.int64)
-        symbols = None if self.symbols is None else np.asarray(self.symbols, dtype="U1")
+        peaks = np.asarray(self.peaks)
+        symbols = None if self.symbols is None else np.asarray(self.symbols, dtype=str)
         if signal.ndim != 2 or len(signal) != len(self.lead_names):
             raise ValueError(
                 f"Record {self.name}: signal must have shape (n_leads, n_timepoints) with a lead for each of the names "
@@ -66,10 +67,13 @@ class ECGRecord:
             )
         if peaks.ndim != 1 or (symbols is not None and symbols.shape != peaks.shape):
             raise ValueError(f"Record {self.name}: peaks must be 1-D, with as many symbols.")
+        self._refuse(peaks, _is_sample(peaks, signal.shape[1]), f"peaks must be integers in [0, {signal.shape[1]})")
+        if symbols is not None:
+            self._refuse(symbols, np.strings.str_len(symbols) == 1, "symbols must be single characters")
         coerced = {
             "signal": signal,
-            "peaks": peaks,
-            "symbols": symbols,
+            "peaks": peaks.astype(np.int64),
+            "symbols": None if symbols is None else symbols.astype("U1"),
             "fs": check_fs(self.fs),
             "lead_names": tuple(self.lead_names),
             "patient": self.name if self.patient is None else self.patient,
@@ -94,9 +98,17 @@ class ECGRecord:
 
     @property
     def target(self):
-        """AAMI class (N, S, V, F or Q) of every beat, or None where beats are not classified."""
+        """AAMI class (N, S, V, F or Q) of every beat, or None where beats are not classified.
+
+        Raises
+        ------
+        ValueError
+            If a symbol has no AAMI class.
+        """
         if self.symbols is None:
             return None
+        known = "".join(AAMI_OF_SYMBOL)
+        self._refuse(self.symbols, np.isin(self.symbols, list(known)), f"symbols with a class are those in {known!r}")
         return np.array([AAMI_OF_SYMBOL[symbol] for symbol in self.symbols], dtype="U1")
 
     def lead(self, name):
@@ -136,8 +148,20 @@ class ECGRecord:
         ends = np.append(ends, self.n_timepoints - 1)
         return np.column_stack([starts, ends[np.searchsorted(ends[:-1], starts)]]).astype(np.int64)
 
+    def _refuse(self, values, fine, wanted):
+        if not np.all(fine):
+            at = int(np.argmin(fine))
+            raise ValueError(f"Record {self.name}: {wanted}, got {values.tolist()[at]!r} at position {at}.")
+
     def _index(self, name):
         index = lead_index(self.lead_names, name)
         if index < 0:
             raise ValueError(f"Record {self.name} has no lead {name!r}; it has {', '.join(self.lead_names)}.")
         return index
+
+
+def _is_sample(peaks, n_timepoints):
+    """Whether each of ``peaks`` is the number of a sample."""
+    if peaks.dtype.kind not in "iuf":
+        return np.zeros(len(peaks), dtype=bool)
+    return (peaks >= 0) & (peaks < n_timepoints) & (peaks == np.rint(peaks))

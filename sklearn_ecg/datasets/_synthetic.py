@@ -101,7 +101,9 @@ def make_ecg(
     -----
     The model is that of McSharry et al. [1]_. Where it deviates: z is computed by an exact filter and not by a
     Runge–Kutta scheme; amplitudes are fixed in mV rather than scaled to the record's extremes; ectopic beats, atrial
-    fibrillation, leads other than II and noise are ours.
+    fibrillation, leads other than II and noise are ours. ECGSYN stretches all waves with the RR interval. Around an
+    ectopic beat they keep the timing of the sinus interval here: a premature beat shortens, and a pause lengthens, the
+    rest between the waves, but not P and T themselves.
 
     References
     ----------

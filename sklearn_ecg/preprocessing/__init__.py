@@ -1,8 +1,17 @@
-"""Signal preprocessing: filters, resampling, scaling, R-peak detection, beats."""
+"""Signal preprocessing: filters, resampling, scaling, R-peak detection, beats, and the two forms of records."""
 
+from .._validation import flatten_leads, unflatten_leads
 from ._beats import extract_beats
 from ._rpeaks import detect_r_peaks
 from ._scaling import ECGScaler
 from ._transformers import ECGFilter, ECGResampler
 
-__all__ = ["ECGFilter", "ECGResampler", "ECGScaler", "detect_r_peaks", "extract_beats"]
+__all__ = [
+    "ECGFilter",
+    "ECGResampler",
+    "ECGScaler",
+    "detect_r_peaks",
+    "extract_beats",
+    "flatten_leads",
+    "unflatten_leads",
+]

@@ -1,13 +1,13 @@
 """Cut heartbeats out of records: one row a beat, lead after lead, RR features last."""
 
-
 import numpy as np
 from scipy.ndimage import map_coordinates
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter
 from sklearn.utils import Bunch
 
 from .._validation import check_fs, signal_feature_names
 from ._beat_features import SHAPE_FEATURES, SIDE_FEATURES, beat_features, window_offsets
+from ._transformers import filter_zero_phase, reflection_length
 
 BEAT_WINDOW = (108 / 360, 148 / 360)
 """Seconds before and after the R peak: 256 samples at 360 Hz."""
@@ -114,12 +114,12 @@ def extract_beats(
     if not max_rr > 0:
         raise ValueError(f"max_rr must be a positive number of seconds, got {max_rr!r}.")
     records = _as_records(signals, peaks, lead_names)
-    sos = _band_filter(bandpass, fs, grid[1] - grid[0])
+    band = _band_filter(bandpass, fs, grid[1] - grid[0])
 
     blocks, chosen_names = [], []
     for index, (signal, beats_at, names) in enumerate(records):
         chosen = _choose_leads(leads, names, len(signal), index)
-        signal = _filtered(signal[chosen], sos)
+        signal = _filtered(signal[chosen], band)
         side = _side_of_record(signal[0], beats_at, side_features, fs, max_rr)
         if scale == "record":
             signal = _standardise(signal)
@@ -250,9 +250,10 @@ def _choose_leads(leads, names, n_leads, index):
 
 
 def _band_filter(bandpass, fs, step):
-    """Second-order sections of the band-pass, or of the low-pass that a coarser grid needs, or None."""
+    """Sections and reflection of the band-pass, or of the low-pass that a coarser grid needs, or None."""
     if bandpass is None:
-        return butter(4, 0.8 / step, output="sos") if step > 1 + _ON_GRID else None
+        high = 0.4 * fs / step
+        return (butter(4, high, fs=fs, output="sos"), reflection_length(fs, high=high)) if step > 1 + _ON_GRID else None
     try:
         low, high = (float(edge) for edge in bandpass)
     except (TypeError, ValueError):
@@ -263,15 +264,15 @@ def _band_filter(bandpass, fs, step):
             f"bandpass must be (low, high) in Hz with 0 < low < high < {limit:g}, half the lower of fs and the beats' "
             f"own rate; got {bandpass!r}."
         )
-    return butter(2, [low, high], btype="bandpass", fs=fs, output="sos")
+    return butter(2, [low, high], btype="bandpass", fs=fs, output="sos"), reflection_length(fs, low=low, high=high)
 
 
-def _filtered(signal, sos):
-    """Zero-phase filtered copy; the padding is capped for signals of a few samples."""
-    if sos is None:
+def _filtered(signal, band):
+    """Zero-phase filtered copy, continued at the ends as ECGFilter does; the signal itself without a band."""
+    if band is None:
         return signal
-    padding = min(3 * (2 * len(sos) + 1), signal.shape[1] - 1)
-    return sosfiltfilt(sos, signal, axis=1, padlen=padding)
+    sos, n_reflected = band
+    return filter_zero_phase(sos, signal, n_reflected)
 
 
 def _cut_windows(signal, peaks, grid):

@@ -4,10 +4,15 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ecg._validation import RowLayout
-from sklearn_ecg.preprocessing._transformers import SignalTransformer, is_cube
+from sklearn_ecg._validation import RowLayout, signal_feature_names
+from sklearn_ecg.preprocessing._transformers import (
+    SignalTransformer,
+    beat_feature_names,
+    is_cube,
+    lead_and_side_names,
+)
 
 
 def _mean_and_std(signals, axis):
@@ -65,6 +70,8 @@ class ECGScaler(SignalTransformer):
 
     Attributes
     ----------
+    by_, method_ : str
+        The parameters as they were in ``fit``.
     layout_, layout_out_ : RowLayout
         How a row, or a beat with ``by="beat"``, is read.
     n_beats_ : int
@@ -99,22 +106,40 @@ class ECGScaler(SignalTransformer):
         self.n_leads = n_leads
         self.n_side_features = n_side_features
 
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of the (flattened) output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; by default those seen in ``fit``.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            The input names. Where there are none, ``x0 …`` with one lead, ``lead0_0000 …`` with several, and
+            ``lead0_0000_beat000 …`` with several beats.
+        """
+        check_is_fitted(self)
+        if self.n_beats_ == 1 or input_features is not None or hasattr(self, "feature_names_in_"):
+            return super().get_feature_names_out(input_features)
+        leads, sides = lead_and_side_names(self)
+        return beat_feature_names(signal_feature_names(leads, self.layout_.n_timepoints, sides), self.n_beats_)
+
     def _prepare(self, layout):
         return layout
 
     def _apply(self, signals):
-        axis = 2 if self.by == "lead" else (1, 2)
+        axis = 2 if self.by_ == "lead" else (1, 2)
         present = ~np.isnan(signals[:, 0, 0])
         if present.any():
-            signals[present] = _scaled(signals[present], axis, _METHODS[self.method])
+            signals[present] = _scaled(signals[present], axis, _METHODS[self.method_])
         return signals
 
     def _read(self, X, *, reset):
-        if self.by == "beat":
-            return self._read_beats(X, reset=reset)
         if reset:
-            self.n_beats_ = 1
-        return super()._read(X, reset=reset)
+            self.by_, self.method_, self.n_beats_ = self.by, self.method, 1
+        return self._read_beats(X, reset=reset) if self.by_ == "beat" else super()._read(X, reset=reset)
 
     def _read_beats(self, X, *, reset):
         """The beats of all rows one below the other, and the layout of one beat."""

@@ -27,7 +27,12 @@ def output_dtype(rows):
 
 def is_cube(X):
     """Whether ``X`` is a 3-D array or nested list."""
-    return (np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)) == 3
+    if not isinstance(X, (list, tuple)):
+        return getattr(X, "ndim", None) == 3
+    try:
+        return np.ndim(X) == 3
+    except ValueError:  # ragged: the door will say so
+        return False
 
 
 def wants_frame(estimator):
@@ -44,6 +49,25 @@ def lead_and_side_names(estimator, input_features=None):
     if input_features is not None or hasattr(estimator, "feature_names_in_"):
         return leads, list(names[layout.n_signal_features :])
     return leads, [f"side{i}" for i in range(layout.n_side_features)]
+
+
+def beat_feature_names(names, n_beats):
+    """Column names of flat rows of beats, from those of one beat: ``II_0000_beat000 …``, beat after beat."""
+    return np.asarray([f"{name}_beat{i:03d}" for i in range(n_beats) for name in names], dtype=object)
+
+
+def reflection_length(fs, *, low=None, high=None, notch=None):
+    """Samples by which a filter with these edges in Hz wants a record continued at both ends."""
+    # One period of the lowest edge; the notch rings for Q / (pi * f) seconds
+    spans = [1 / low if low else 0, 3 / high if high else 0, _NOTCH_QUALITY / notch if notch else 0]
+    return ceil(max(spans) * fs)
+
+
+def filter_zero_phase(sos, signals, n_reflected):
+    """Signals (…, n_timepoints) filtered forwards and backwards, continued by even reflection as far as they reach."""
+    # A copy, because SciPy wants writeable sections and a memory-mapped pickle gives read-only ones
+    padlen = min(n_reflected, signals.shape[-1] - 1)
+    return signal.sosfiltfilt(sos.copy(), signals, axis=-1, padtype="even", padlen=padlen)
 
 
 def map_signals(rows, layout, layout_out, function):
@@ -124,11 +148,13 @@ class SignalTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str objects
-            The input names where the width is kept; otherwise ``II_0000 …`` with the leads the input names tell, or
-            ``lead0_0000 …``, and then the names of the side columns.
+            The input names where the width is kept; otherwise, and where the columns of several leads have no names,
+            ``II_0000 …`` with the leads the input names tell, or ``lead0_0000 …``, and then the names of the side
+            columns.
         """
         check_is_fitted(self)
-        if self.layout_out_ == self.layout_:
+        named = input_features is not None or hasattr(self, "feature_names_in_")
+        if self.layout_out_ == self.layout_ and (named or self.layout_.n_leads == 1):
             return _check_feature_names_in(self, input_features)
         leads, sides = lead_and_side_names(self, input_features)
         return signal_feature_names(leads, self.layout_out_.n_timepoints, sides)
@@ -175,6 +201,10 @@ class ECGFilter(SignalTransformer):
     ----------
     sos_ : ndarray of shape (n_sections, 6)
         Second-order sections of one pass of the filter.
+    n_reflected_ : int
+        Samples by which records are continued at both ends, where they are that long.
+    baseline_windows_ : tuple of int
+        Windows of the running medians in samples; empty without ``baseline``.
     layout_, layout_out_ : RowLayout
         How the rows that come in and go out are read.
     n_features_in_ : int
@@ -219,7 +249,7 @@ class ECGFilter(SignalTransformer):
         self.n_side_features = n_side_features
 
     def _prepare(self, layout):
-        fs = float(self.fs)
+        fs = check_fs(self.fs)
         for name in ("low", "high", "notch"):
             edge = getattr(self, name)
             if edge is not None and edge >= fs / 2:
@@ -227,6 +257,9 @@ class ECGFilter(SignalTransformer):
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low must be below high, got low={self.low!r} and high={self.high!r} Hz.")
         self.sos_ = self._sections(fs)
+        self.n_reflected_ = reflection_length(fs, low=self.low, high=self.high, notch=self.notch)
+        windows = () if self.baseline is None else _MEDIAN_WINDOWS
+        self.baseline_windows_ = tuple(2 * round(window * fs / 2) + 1 for window in windows)
         return layout
 
     def _sections(self, fs):
@@ -240,21 +273,13 @@ class ECGFilter(SignalTransformer):
         return np.concatenate(sections)
 
     def _apply(self, signals):
-        if self.baseline == "median":
-            _subtract_median_baseline(signals, self.fs)
-        if not len(self.sos_):
-            return signals
-        # One period of the lowest edge; the notch rings for Q / (pi * f) seconds
-        spans = [1 / self.low if self.low else 0, 3 / self.high if self.high else 0]
-        spans.append(_NOTCH_QUALITY / self.notch if self.notch else 0)
-        padlen = min(ceil(max(spans) * self.fs), signals.shape[-1] - 1)
-        # A copy, because SciPy wants writeable sections and a memory-mapped pickle gives read-only ones
-        return signal.sosfiltfilt(self.sos_.copy(), signals, axis=-1, padtype="even", padlen=padlen)
+        if self.baseline_windows_:
+            _subtract_median_baseline(signals, self.baseline_windows_)
+        return filter_zero_phase(self.sos_, signals, self.n_reflected_) if len(self.sos_) else signals
 
 
-def _subtract_median_baseline(signals, fs):
+def _subtract_median_baseline(signals, sizes):
     """Subtract the baseline in place; SciPy's running median is fast in one dimension only, hence lead by lead."""
-    sizes = [2 * round(window * fs / 2) + 1 for window in _MEDIAN_WINDOWS]
     for lead in signals.reshape(-1, signals.shape[-1]):
         baseline = lead
         for size in sizes:
@@ -318,6 +343,8 @@ class ECGResampler(SignalTransformer):
         self.n_side_features = n_side_features
 
     def _prepare(self, layout):
+        if self.fs is not None:
+            check_fs(self.fs)
         if (self.fs_out is None) == (self.n_timepoints_out is None):
             raise ValueError(
                 "Either fs_out or n_timepoints_out must be given, "
