@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GroupKFold, ShuffleSplit, StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
@@ -19,11 +18,13 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 
 from ._parameters import SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
+from ._splitting import validation_split
 from ._training import (
     DTYPES,
     OPTIMIZERS,
     BatchIterator,
     FiniteLoss,
+    OneCycle,
     ProgressBar,
     RowBatches,
     TrainingNet,
@@ -105,7 +106,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
                 UserWarning,
                 stacklevel=4,
             )
-        train, valid = _validation_split(len(index), labels, groups, self.validation_fraction, seed)
+        train, valid = validation_split(len(index), labels, groups, self.validation_fraction, seed)
         return index[train], index[valid]
 
     def _make_net(self, module, criterion, device):
@@ -131,6 +132,8 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _net_callbacks(self, valid):
         callbacks = [FiniteLoss(), *self._more_callbacks()]
+        if self.lr_schedule == "one-cycle":
+            callbacks.append(OneCycle())
         if valid is not None and self._validation_score is not None:
             callbacks.append(ValidationScore(self._validation_score))
         if self.verbose:
@@ -348,53 +351,3 @@ def _check_groups(groups, n_samples):
     if groups.shape != (n_samples,):
         raise ValueError(f"groups must be of shape ({n_samples},), one patient for each row, got {groups.shape}.")
     return groups
-
-
-def _validation_split(n_samples, labels, groups, fraction, seed):
-    """Positions of the training and the validation rows: stratified where that is possible, plain otherwise.
-
-    With groups, ``fraction`` is rounded to one of k folds.
-    """
-    rows = np.zeros(n_samples)
-    if groups is not None:
-        return _group_split(rows, labels, groups, fraction, seed)
-    plain = ShuffleSplit(1, test_size=fraction, random_state=seed)
-    if labels is not None:
-        try:
-            return next(StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(rows, labels))
-        except ValueError:  # a class with one member, or more classes than validation rows
-            pass
-    return next(plain.split(rows))
-
-
-def _group_split(rows, labels, groups, fraction, seed):
-    """A fold of whole groups, drawn by ``seed`` among those that leave every class to the training rows.
-
-    scikit-learn's stratified folds begin with the most unusual group, whatever the seed: taking the first would always
-    validate on the patient who holds most of a rare class. Folds with more than half of a class come last.
-    """
-    n_groups = len(np.unique(groups))
-    if n_groups < 2:
-        raise ValueError("early_stopping=True with groups wants at least 2 groups, got 1.")
-    n_splits = min(max(2, round(1 / fraction)), n_groups)
-    if labels is None:
-        return next(GroupKFold(n_splits, shuffle=True, random_state=seed).split(rows, groups=groups))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class with few members: split as well as it goes
-        try:
-            folds = list(StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed).split(rows, labels, groups))
-        except ValueError:  # every class has fewer members than there are folds
-            folds = list(GroupKFold(n_splits, shuffle=True, random_state=seed).split(rows, groups=groups))
-    counts = np.bincount(labels)
-    cost = []
-    for train, valid in folds:
-        held_out = np.bincount(labels[valid], minlength=len(counts)) / np.maximum(counts, 1)
-        cost.append((not len(train) or not len(valid), (held_out == 1).sum(), (held_out > 0.5).sum()))
-    order = np.random.default_rng(seed).permutation(len(folds))
-    train, valid = folds[min(order, key=lambda i: cost[i])]
-    lost = np.setdiff1d(labels, labels[train])
-    if len(lost):
-        warnings.warn(
-            f"The groups leave {len(lost)} class(es) to the validation rows alone.", UserWarning, stacklevel=6
-        )
-    return train, valid

@@ -223,6 +223,27 @@ class FiniteLoss(Callback):
             )
 
 
+class OneCycle(Callback):
+    """Step torch's one-cycle schedule with every batch, up to the net's learning rate and down again."""
+
+    def on_train_begin(self, net, X=None, **kwargs):
+        n_steps = net.max_epochs * len(BatchIterator(X, net.batch_size))
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            net.optimizer_,
+            net.lr,
+            total_steps=n_steps,
+            pct_start=0.2,
+            cycle_momentum="betas" in net.optimizer_.defaults,
+        )
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and self._schedule.last_epoch + 1 < self._schedule.total_steps:
+            self._schedule.step()
+
+    def on_train_end(self, net, **kwargs):
+        del self._schedule
+
+
 class ValidationScore(Callback):
     """Record ``valid_score`` each epoch: ``score(target, output)`` over the validation rows."""
 

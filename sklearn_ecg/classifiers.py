@@ -1,6 +1,6 @@
 """Neural classifiers of beats and short strips."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -29,8 +29,16 @@ class CNNLSTMAttention(NeuralClassifier):
         Hidden units of the LSTM in each direction.
     attention_size : int, default=32
         Hidden units of the attention score.
-    side_size : int, default=32
-        Hidden units that read the side features, which are standardised first.
+    side_sizes : sequence of int, default=(64,)
+        Hidden units of the layers that read the side features, which are standardised first and clipped at five
+        standard deviations.
+    side_noise : float, default=0.0
+        Standard deviation of the noise added to the standardised side features in training.
+    signal_dropout : float, default=0.0
+        Share of the training rows whose signal is withheld from the head, so that the side features learn to decide
+        alone.
+    head_size : int, default=64
+        Hidden units of the head.
     n_leads : int, default=1
         Leads in a 2-D row. 3-D input speaks for itself.
     n_side_features : int, default=0
@@ -41,6 +49,9 @@ class CNNLSTMAttention(NeuralClassifier):
         Rows in a batch, in training and in prediction.
     lr : float, default=1e-3
         Learning rate.
+    lr_schedule : {"constant", "one-cycle"}, default="constant"
+        "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
+        nothing by its end.
     weight_decay : float, default=1e-4
         Weight decay of the optimizer.
     optimizer : {"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adamw"
@@ -115,12 +126,16 @@ class CNNLSTMAttention(NeuralClassifier):
         pool=2,
         lstm_size=32,
         attention_size=32,
-        side_size=32,
+        side_sizes=(64,),
+        side_noise=0.0,
+        signal_dropout=0.0,
+        head_size=64,
         n_leads=1,
         n_side_features=0,
         max_epochs=20,
         batch_size=128,
         lr=1e-3,
+        lr_schedule="constant",
         weight_decay=1e-4,
         optimizer="adamw",
         early_stopping=False,
@@ -141,12 +156,16 @@ class CNNLSTMAttention(NeuralClassifier):
         self.pool = pool
         self.lstm_size = lstm_size
         self.attention_size = attention_size
-        self.side_size = side_size
+        self.side_sizes = side_sizes
+        self.side_noise = side_noise
+        self.signal_dropout = signal_dropout
+        self.head_size = head_size
         self.n_leads = n_leads
         self.n_side_features = n_side_features
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.optimizer = optimizer
         self.early_stopping = early_stopping
@@ -169,10 +188,13 @@ class CNNLSTMAttention(NeuralClassifier):
         "pool": [Interval(Integral, 1, None, closed="left")],
         "lstm_size": [Interval(Integral, 1, None, closed="left")],
         "attention_size": [Interval(Integral, 1, None, closed="left")],
-        "side_size": [Interval(Integral, 1, None, closed="left")],
+        "side_sizes": ["array-like"],
+        "side_noise": [Interval(Real, 0, None, closed="left")],
+        "signal_dropout": [Interval(Real, 0, 1, closed="left")],
+        "head_size": [Interval(Integral, 1, None, closed="left")],
     }
 
-    _size_parameters = ("channels",)
+    _size_parameters = ("channels", "side_sizes")
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         return ConvLSTM(
@@ -184,7 +206,10 @@ class CNNLSTMAttention(NeuralClassifier):
             pool=self.pool,
             lstm_size=self.lstm_size,
             attention_size=self.attention_size,
-            side_size=self.side_size,
+            side_sizes=self.side_sizes,
+            side_noise=self.side_noise,
+            signal_dropout=self.signal_dropout,
+            head_size=self.head_size,
             dropout=self.dropout,
             norm=self.norm,
         )

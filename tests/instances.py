@@ -20,7 +20,15 @@ SEGMENTS = {"fs": 100, "window": (0.01, 0.01), "detector": find_inner_samples}
 
 CLASSIFIERS = {
     "CNNLSTMAttention": CNNLSTMAttention(
-        channels=(8,), kernel_size=3, lstm_size=4, attention_size=4, side_size=4, max_epochs=20, lr=0.03, **EXACT
+        channels=(8,),
+        kernel_size=3,
+        lstm_size=4,
+        attention_size=4,
+        side_sizes=(4,),
+        head_size=8,
+        max_epochs=20,
+        lr=0.03,
+        **EXACT,
     ),
 }
 TRANSFORMERS = {

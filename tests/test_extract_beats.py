@@ -103,6 +103,9 @@ def test_interval_features_by_hand():
         "log_rr_last_to_local": [0, 0, 0, half, more],
         "log_rr_second_next_to_local": [half, more, 0, 0, 0],
     }
+    top = 0.6 * np.log(1.5)  # percentile 90 of five values lies 0.6 of the way from the fourth to the fifth
+    wanted["log_rr_previous_to_record_q90"] = np.array(wanted["log_rr_previous_to_record"]) - top
+    wanted["log_rr_next_to_record_q90"] = np.array(wanted["log_rr_next_to_record"]) - top
     wanted["rr_local"][2:] = [2.5 / 3, 1, 1]
     wanted["rr_local_ratio"][2:] = [0.5 / (2.5 / 3), 1.5, 1]
     wanted["rr_ratio_causal"][2:] = wanted["rr_local_ratio"][2:]

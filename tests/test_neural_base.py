@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
-from sklearn_ecg._base import _validation_split
+from sklearn_ecg._splitting import validation_split
 from sklearn_ecg._training import BatchIterator, RowBatches, WeightedRows
 from sklearn_ecg._validation import RowLayout
 from tests.instances import CLASSIFIERS
@@ -105,7 +105,7 @@ def test_validation_split_never_shares_a_group_and_follows_the_seed():
     groups, labels = rng.integers(0, 12, 300), rng.integers(0, 3, 300)
     chosen = set()
     for seed in range(10):
-        train, valid = _validation_split(300, labels, groups, 0.2, seed)
+        train, valid = validation_split(300, labels, groups, 0.2, seed)
         assert not set(groups[train]) & set(groups[valid])
         assert len(train) + len(valid) == 300
         assert 0.05 < len(valid) / 300 < 0.45
@@ -119,7 +119,7 @@ def test_validation_split_leaves_the_patient_of_a_rare_class_in_training():
     labels[groups == 4] = np.arange(40) % 2  # nearly all of class 1 is in one patient
     labels[groups == 7] = np.arange(40) % 20 == 0
     for seed in range(10):
-        train, valid = _validation_split(400, labels, groups, 0.1, seed)
+        train, valid = validation_split(400, labels, groups, 0.1, seed)
         assert 4 not in groups[valid]
         assert set(labels[train]) == {0, 1}
 
@@ -127,12 +127,12 @@ def test_validation_split_leaves_the_patient_of_a_rare_class_in_training():
 def test_class_that_only_validation_could_have_is_a_warning():
     labels, groups = np.repeat([0, 1], 30), np.repeat([0, 1], 30)
     with pytest.warns(UserWarning, match="1 class"):
-        _validation_split(60, labels, groups, 0.5, 0)
+        validation_split(60, labels, groups, 0.5, 0)
 
 
 def test_impossible_stratified_split_falls_back_to_a_plain_one():
     labels = np.arange(20)  # one row of each class
-    train, valid = _validation_split(20, labels, None, 0.2, 0)
+    train, valid = validation_split(20, labels, None, 0.2, 0)
     assert len(train) == 16
     assert len(valid) == 4
 
@@ -313,6 +313,15 @@ def test_progress_bar_shows_loss_and_silence_is_silent(classifier, data, capfd):
     assert "train_loss=" in stderr.getvalue()
     assert "epoch=3/3" in stderr.getvalue()
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"])
+def test_one_cycle_ends_with_a_small_learning_rate(classifier, data, optimizer):
+    X, y = data
+    classifier.set_params(lr_schedule="one-cycle", optimizer=optimizer, batch_size=10, max_epochs=6, lr=0.01)
+    fitted = classifier.fit(X, y)
+    assert fitted.history_[-1]["train_loss"] < fitted.history_[0]["train_loss"]
+    assert fitted.net_.optimizer_.param_groups[0]["lr"] < 1e-4
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64", "bf16-mixed"])

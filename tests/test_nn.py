@@ -7,7 +7,16 @@ import torch
 from sklearn_ecg.nn.blocks import AdditiveAttention, SameConv1d, make_norm
 from sklearn_ecg.nn.convnets import ConvLSTM
 
-SIZES = {"kernel_size": 7, "pool": 2, "lstm_size": 4, "attention_size": 3, "side_size": 2, "dropout": 0.1}
+SIZES = {
+    "kernel_size": 7,
+    "pool": 2,
+    "lstm_size": 4,
+    "attention_size": 3,
+    "side_sizes": (2,),
+    "head_size": 5,
+    "dropout": 0.1,
+}
+SIZES |= {"side_noise": 0.1, "signal_dropout": 0.3}
 MODULES = {
     f"ConvLSTM-{norm}": lambda n_leads, n_side, norm=norm: ConvLSTM(
         n_leads, n_side, 3, channels=(4, 6), norm=norm, **SIZES

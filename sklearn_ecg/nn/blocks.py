@@ -1,5 +1,7 @@
 """Building blocks that work for any length and any number of leads."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -55,11 +57,37 @@ class AdditiveAttention(nn.Module):
         return torch.bmm(self.weights(states).unsqueeze(1), states).squeeze(1)
 
 
-class Standardize(nn.Module):
-    """Centre and scale side features with statistics of the training rows, kept beside the weights."""
+class DropRows(nn.Module):
+    """In training, zero a share of the rows as a whole; the others stay as they are."""
 
-    def __init__(self, n_features):
+    def __init__(self, p):
         super().__init__()
+        self.p = p
+
+    def forward(self, x):  # (batch, features)
+        if not self.training or self.p == 0:
+            return x
+        return x * (torch.rand(len(x), 1, device=x.device) >= self.p)
+
+
+def dense_layers(sizes, dropout):
+    """Linear layers of these sizes with ReLU after each and dropout between."""
+    layers = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)
+
+
+class Standardize(nn.Module):
+    """Centre and scale side features with statistics of the training rows, kept beside the weights.
+
+    What lies more than five standard deviations out is clipped; ``noise`` is the standard deviation of what is added in
+    training.
+    """
+
+    def __init__(self, n_features, noise=0.0):
+        super().__init__()
+        self.noise = noise
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
 
@@ -68,4 +96,5 @@ class Standardize(nn.Module):
         self.scale.copy_(scale)
 
     def forward(self, x):  # (batch, features)
-        return (x - self.mean) / self.scale
+        x = ((x - self.mean) / self.scale).clamp(-5, 5)
+        return x + self.noise * torch.randn_like(x) if self.training and self.noise else x

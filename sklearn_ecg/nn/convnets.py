@@ -5,13 +5,14 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from .blocks import AdditiveAttention, ConvBlock, Standardize
+from .blocks import AdditiveAttention, ConvBlock, DropRows, Standardize, dense_layers
 
 
 class ConvLSTM(nn.Module):
     """Convolution blocks, a bidirectional LSTM over what they leave, additive attention, and a head.
 
-    Side features are standardised, pass a small layer of their own and join the summary of the signal.
+    Side features are standardised, pass layers of their own and join the summary of the signal. In training they get
+    noise, and the summary is withheld from a share of the rows, so that neither part leans on the other.
     """
 
     def __init__(
@@ -25,33 +26,41 @@ class ConvLSTM(nn.Module):
         pool,
         lstm_size,
         attention_size,
-        side_size,
+        side_sizes,
+        side_noise,
+        signal_dropout,
+        head_size,
         dropout,
         norm,
     ):
         super().__init__()
         widths = [n_leads, *channels]
         self.n_samples_per_step = pool ** len(channels)
-        self.blocks = nn.Sequential(*(ConvBlock(a, b, kernel_size, pool=pool, norm=norm) for a, b in pairwise(widths)))
+        self.blocks = nn.Sequential(
+            *(ConvBlock(a, b, kernel_size, pool=pool, norm=norm) for a, b in pairwise(widths)), nn.Dropout(dropout)
+        )
         self.lstm = nn.LSTM(widths[-1], lstm_size, batch_first=True, bidirectional=True)
         self.attention = AdditiveAttention(2 * lstm_size, attention_size)
-        self.side = None
+        self.signal_dropout = DropRows(signal_dropout)
+        self.standardize, self.side = Standardize(n_side_features, side_noise), None
         if n_side_features:
-            self.side = nn.Sequential(Standardize(n_side_features), nn.Linear(n_side_features, side_size), nn.ReLU())
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * lstm_size + (side_size if n_side_features else 0), n_outputs)
+            self.side = dense_layers([n_side_features, *side_sizes], dropout)
+        joined = 2 * lstm_size + (side_sizes[-1] if n_side_features else 0)
+        self.head = nn.Sequential(
+            nn.Dropout(dropout), dense_layers([joined, head_size], dropout), nn.Linear(head_size, n_outputs)
+        )
+
+    def set_side_statistics(self, mean, scale):
+        self.standardize.set_statistics(mean, scale)
 
     def states(self, signals):  # (batch, leads, time) -> (batch, steps, 2 * lstm_size)
         return self.lstm(self.blocks(signals).transpose(1, 2))[0]
 
     def forward(self, signals, side):  # (batch, leads, time), (batch, side features) -> (batch, outputs)
-        summary = self.attention(self.states(signals))
+        summary = self.signal_dropout(self.attention(self.states(signals)))
         if self.side is not None:
-            summary = torch.cat([summary, self.side(side)], dim=1)
-        return self.head(self.dropout(summary))
-
-    def set_side_statistics(self, mean, scale):
-        self.side[0].set_statistics(mean, scale)
+            summary = torch.cat([summary, self.side(self.standardize(side))], dim=1)
+        return self.head(summary)
 
     def attention_weights(self, signals, side):  # (batch, leads, time) -> (batch, steps)
         return self.attention.weights(self.states(signals))

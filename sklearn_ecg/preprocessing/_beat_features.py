@@ -180,13 +180,20 @@ INTERVAL_FEATURES = MappingProxyType(
         "log_rr_previous_to_last": lambda b: b.log_previous - _shifted(b.log_previous, -1),
         "log_rr_last_to_local": lambda b: _shifted(b.log_previous, -1) - b.local,
         "log_rr_second_next_to_local": lambda b: _shifted(b.log_next, 1) - b.local,
+        "log_rr_previous_to_record_q90": lambda b: b.log_previous - np.percentile(b.log_previous, 90),
+        "log_rr_next_to_record_q90": lambda b: b.log_next - np.percentile(b.log_previous, 90),
+        "log_rr_previous_to_local_q90": lambda b: b.log_previous - np.percentile(b.around, 90, axis=1),
+        "log_rr_next_to_local_q90": lambda b: b.log_next - np.percentile(b.around, 90, axis=1),
         "rr_previous_z": lambda b: (b.log_previous - b.local) / (b.spread + 0.05),
         "rr_next_z": lambda b: (b.log_next - b.local) / (b.spread + 0.05),
         "log_rr_spread": lambda b: np.log(b.spread + 0.01),
         "log_rr_jitter": lambda b: np.log(b.jitter + 0.01),
     }
 )
-"""Features of the intervals around a beat: name → function of the beats of one record."""
+"""Features of the intervals around a beat: name → function of the beats of one record.
+
+Where premature beats are the majority, the median interval is theirs; the 90th percentile still tells the sinus rhythm.
+"""
 
 SHAPE_FEATURES = MappingProxyType(
     {
