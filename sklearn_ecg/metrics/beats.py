@@ -56,9 +56,9 @@ def match_beats(reference, detected, *, fs, tolerance=0.15):
     two beats, nor a beat for two detections::
 
         tolerance          |<--->|<--->|            |<--->|<--->|
-        reference     -----------R------------------------R--------
-        detected      --------d-----D-------------d----------------
-        (D is closer)       FP    TP           FP         FN
+        reference     -----------R------------------------R---------
+        detected      --------d---D---------------d-----------------
+        (D is closer)         FP  TP              FP      FN
 
         reference     -----R--r-----     both references can reach D: the closer one gets it,
         detected      ------D-------     and the other is missed (TP 1, FN 1)

@@ -1,12 +1,15 @@
 """Signal preprocessing: filters, resampling, scaling, R-peak detection, beats, and the two forms of records."""
 
 from .._validation import flatten_leads, unflatten_leads
+from ._beat_features import PATIENT_FEATURES, RR_FEATURES
 from ._beats import extract_beats
 from ._rpeaks import detect_r_peaks
 from ._scaling import ECGScaler
 from ._transformers import ECGFilter, ECGResampler
 
 __all__ = [
+    "PATIENT_FEATURES",
+    "RR_FEATURES",
     "ECGFilter",
     "ECGResampler",
     "ECGScaler",

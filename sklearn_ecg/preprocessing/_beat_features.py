@@ -220,6 +220,30 @@ SHAPE_FEATURES = MappingProxyType(
 SIDE_FEATURES = MappingProxyType({**INTERVAL_FEATURES, **SHAPE_FEATURES})
 
 
+RR_FEATURES = ("rr_previous", "rr_next", "rr_ratio", "rr_local")
+"""The usual four: the intervals around a beat, over the record's mean, and the mean of the last ten."""
+
+PATIENT_FEATURES = (
+    *RR_FEATURES,
+    "log_rr_previous_to_next",
+    "log_rr_previous_to_recent",
+    "log_rr_previous_to_last",
+    "log_rr_jitter",
+    "log_rr_previous_to_record_q90",
+    "log_rr_next_to_record_q90",
+    "log_rr_previous_to_local_q90",
+    "log_rr_next_to_local_q90",
+    "log_qrs_height_to_record",
+    "log_qrs_width_to_record",
+    "log_qrs_width_25_to_record",
+    "log_qrs_width_50_to_record",
+    "log_qrs_slope_spread_to_record",
+    "qrs_correlation_to_record",
+    "log_qrs_residual_to_record",
+)
+"""Rhythm and QRS complex of a beat beside the patient's own: what tells S and V from N on unseen patients."""
+
+
 def window_offsets(fs):
     """Sample offsets of ``RecordBeats.windows`` from the R peak."""
     half = int(_HALF_WINDOW * fs)

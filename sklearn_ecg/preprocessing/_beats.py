@@ -6,7 +6,7 @@ from scipy.signal import butter
 from sklearn.utils import Bunch
 
 from .._validation import check_fs, signal_feature_names
-from ._beat_features import SHAPE_FEATURES, SIDE_FEATURES, beat_features, window_offsets
+from ._beat_features import RR_FEATURES, SHAPE_FEATURES, SIDE_FEATURES, beat_features, window_offsets
 from ._transformers import filter_zero_phase, reflection_length
 
 BEAT_WINDOW = (108 / 360, 148 / 360)
@@ -29,7 +29,7 @@ def extract_beats(
     n_timepoints=BEAT_TIMEPOINTS,
     leads=None,
     lead_names=None,
-    side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
+    side_features=RR_FEATURES,
     bandpass=(0.5, 40.0),
     scale=None,
     max_rr=3.0,
@@ -58,8 +58,8 @@ def extract_beats(
         first leads; None takes all.
     lead_names : list of str, or list of such lists, default=None
         Lead names of every record, or of each.
-    side_features : iterable of str, default=("rr_previous", "rr_next", "rr_ratio", "rr_local")
-        Names out of :data:`INTERVAL_FEATURES` and :data:`SHAPE_FEATURES`. By default "rr_previous" and "rr_next" (s);
+    side_features : iterable of str, default=RR_FEATURES
+        :data:`RR_FEATURES`, :data:`PATIENT_FEATURES` or any names out of :data:`INTERVAL_FEATURES` and :data:`SHAPE_FEATURES`. By default "rr_previous" and "rr_next" (s);
         "rr_ratio", the interval before over the record's mean; "rr_local", the mean of the last ten intervals up to
         this beat (s). Only "rr_previous", "rr_local", "rr_ratio_causal", "rr_local_ratio", "log_rr_previous_to_recent",
         "log_rr_previous_to_last" and the shape features without "record" in their names leave later beats alone; all
