@@ -15,19 +15,18 @@ def find_inner_samples(signal, fs):
     return np.flatnonzero(signal[1:-1] > np.median(signal)) + 1
 
 
-EXACT = {"precision": "float64", "dropout": 0, "norm": "group", "batch_size": 256, "random_state": 0, "device": "cpu"}
+EXACT = {"precision": "float64", "dropout": 0, "norm": "group", "batch_size": 64}
 SEGMENTS = {"fs": 100, "window": (0.01, 0.01), "detector": find_inner_samples}
 
 CLASSIFIERS = {
     "CNNLSTMAttention": CNNLSTMAttention(
-        channels=(8,),
+        channels=(16,),
         kernel_size=3,
-        lstm_size=4,
+        lstm_size=8,
         attention_size=4,
         side_sizes=(4,),
-        head_size=8,
-        max_epochs=20,
-        lr=0.03,
+        head_size=16,
+        max_epochs=30,
         **EXACT,
     ),
 }
@@ -52,3 +51,6 @@ or compare its second axis with the names, which no 3-D output can pass; the sam
 
 INSTANCES = {**CLASSIFIERS, **TRANSFORMERS}
 """Name of the instance → instance. The part of a name before a dash is its class."""
+
+QUICK = {"max_epochs": 3, "lr": 0.03, "batch_size": 256, "random_state": 0}
+"""What our own tests set on top: they look at other things than scikit-learn's, and many of them train twice."""

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import ECGScaler
 from sklearn_ecg._validation import signal_feature_names
-from tests.instances import CLASSIFIERS
+from tests.instances import CLASSIFIERS, QUICK
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def beats():
 
 @pytest.fixture(params=CLASSIFIERS)
 def classifier(request):
-    return clone(CLASSIFIERS[request.param]).set_params(n_side_features=2, max_epochs=8)
+    return clone(CLASSIFIERS[request.param]).set_params(**{**QUICK, "n_side_features": 2, "max_epochs": 8})
 
 
 @pytest.fixture
@@ -92,11 +92,21 @@ def test_voting_beside_a_tabular_model(pipeline, beats):
     X, y, groups = beats
     voting = VotingClassifier([("net", pipeline), ("trees", ExtraTreesClassifier(20, random_state=0))], voting="soft")
     assert cross_val_score(voting, X, y, cv=GroupKFold(2), groups=groups).mean() > 0.9
-    with config_context(enable_metadata_routing=True):
-        routed = clone(voting)
-        pipeline[-1].set_params(early_stopping=True, validation_fraction=0.25)
-        routed = VotingClassifier([("net", pipeline)], voting="soft").fit(X, y, groups=groups)
-    assert "valid_loss" in routed.named_estimators_["net"][-1].history_[-1]
+
+
+WRAPPERS = {
+    "VotingClassifier": lambda pipeline: VotingClassifier([("net", pipeline)], voting="soft"),
+    "GridSearchCV": lambda pipeline: GridSearchCV(pipeline, {f"{pipeline.steps[-1][0]}__lr": [0.03]}, cv=GroupKFold(2)),
+    "CalibratedClassifierCV": lambda pipeline: CalibratedClassifierCV(pipeline, cv=GroupKFold(2)),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_groups_flow_through_meta_estimators_with_routing_on(name, pipeline, beats):
+    X, y, groups = beats
+    pipeline[-1].set_params(early_stopping=True, validation_fraction=0.25, max_epochs=2)
+    with config_context(enable_metadata_routing=True):  # without groups the inner split would warn: an error here
+        WRAPPERS[name](pipeline).fit(X, y, groups=groups)
 
 
 def test_calibration(pipeline, beats):

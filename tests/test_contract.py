@@ -11,8 +11,9 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ecg._validation import flatten_leads, read_lead_columns, signal_feature_names, unflatten_leads
-from tests.instances import CLASSIFIERS
+from sklearn_ecg._validation import read_lead_columns, signal_feature_names, validate_rows
+from sklearn_ecg.preprocessing import flatten_leads, unflatten_leads
+from tests.instances import CLASSIFIERS, QUICK
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 16, 3
 
@@ -34,7 +35,7 @@ def side():
 
 @pytest.fixture(params=CLASSIFIERS)
 def classifier(request):
-    return clone(CLASSIFIERS[request.param]).set_params(max_epochs=3)
+    return clone(CLASSIFIERS[request.param]).set_params(**QUICK)
 
 
 def test_three_d_and_flat_rows_are_interchangeable(classifier, signals):
@@ -177,14 +178,19 @@ def test_memory_mapped_signals_give_the_same_model(classifier, signals, tmp_path
     classifier.set_params(n_leads=N_LEADS)
     expected = clone(classifier).fit(flatten_leads(X), y).predict_proba(X)
     np.testing.assert_array_equal(classifier.fit(mapped, y).predict_proba(mapped), expected)
+    rows, _ = validate_rows(classifier, mapped, reset=False)
+    assert np.shares_memory(rows, mapped)
 
 
-def test_attention_is_a_distribution_over_time(classifier, signals):
+ATTENTIVE = [name for name in CLASSIFIERS if hasattr(CLASSIFIERS[name], "attention")]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 16])
+@pytest.mark.parametrize("name", ATTENTIVE)
+def test_attention_is_a_distribution_over_time(name, length, signals):
     X, y = signals
-    if not hasattr(classifier, "attention"):
-        return
-    for length in (1, 2, 7, 16):
-        weights = clone(classifier).fit(X[:, :, :length], y).attention(X[:, :, :length])
-        assert weights.shape == (40, length)
-        np.testing.assert_allclose(weights.sum(axis=1), 1.0)
-        assert (weights >= 0).all()
+    X = X[:, :, :length]
+    weights = clone(CLASSIFIERS[name]).set_params(**QUICK).fit(X, y).attention(X)
+    assert weights.shape == (40, length)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    assert (weights >= 0).all()

@@ -20,7 +20,7 @@ from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from sklearn_ecg._splitting import validation_split
 from sklearn_ecg._training import BatchIterator, RowBatches, WeightedRows
 from sklearn_ecg._validation import RowLayout
-from tests.instances import CLASSIFIERS
+from tests.instances import CLASSIFIERS, QUICK
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def data():
 
 @pytest.fixture(params=CLASSIFIERS)
 def classifier(request):
-    return clone(CLASSIFIERS[request.param]).set_params(max_epochs=3)
+    return clone(CLASSIFIERS[request.param]).set_params(**QUICK)
 
 
 def _weighted_rows(weight):

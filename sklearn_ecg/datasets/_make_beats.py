@@ -5,6 +5,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from .._annotations import AAMI_OF_SYMBOL
 from .._validation import check_fs
+from ..preprocessing._beat_features import RR_FEATURES
 from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats
 from ._frame import as_requested
 from ._synthetic import check_leads, simulate
@@ -28,7 +29,7 @@ def make_beats(
     leads=("II",),
     window=BEAT_WINDOW,
     n_timepoints=BEAT_TIMEPOINTS,
-    side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
+    side_features=RR_FEATURES,
     bandpass=(0.5, 40.0),
     scale=None,
     random_state=None,

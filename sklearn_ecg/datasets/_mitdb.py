@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._annotations import AAMI_OF_SYMBOL, MITDB_DS1, MITDB_DS2, MITDB_RECORDS, mitdb_patient
+from ..preprocessing._beat_features import RR_FEATURES
 from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats, lead_index
 from ._download import get_data_home, provide_records, record_names
 from ._frame import as_requested
@@ -74,7 +75,7 @@ def fetch_mitdb_beats(
     leads=("MLII",),
     window=BEAT_WINDOW,
     n_timepoints=BEAT_TIMEPOINTS,
-    side_features=("rr_previous", "rr_next", "rr_ratio", "rr_local"),
+    side_features=RR_FEATURES,
     bandpass=(0.5, 40.0),
     scale=None,
     return_X_y=False,

@@ -59,8 +59,9 @@ def extract_beats(
     lead_names : list of str, or list of such lists, default=None
         Lead names of every record, or of each.
     side_features : iterable of str, default=RR_FEATURES
-        :data:`RR_FEATURES`, :data:`PATIENT_FEATURES` or any names out of :data:`INTERVAL_FEATURES` and :data:`SHAPE_FEATURES`. By default "rr_previous" and "rr_next" (s);
-        "rr_ratio", the interval before over the record's mean; "rr_local", the mean of the last ten intervals up to
+        :data:`RR_FEATURES`, :data:`PATIENT_FEATURES` or any names out of :data:`INTERVAL_FEATURES` and
+        :data:`SHAPE_FEATURES`. By default "rr_previous" and "rr_next" (s); "rr_ratio", the interval before over the
+        record's mean; "rr_local", the mean of the last ten intervals up to
         this beat (s). Only "rr_previous", "rr_local", "rr_ratio_causal", "rr_local_ratio", "log_rr_previous_to_recent",
         "log_rr_previous_to_last" and the shape features without "record" in their names leave later beats alone; all
         others are for offline analysis.
