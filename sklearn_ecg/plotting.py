@@ -6,8 +6,8 @@ matplotlib is imported when something is drawn: ``pip install sklearn_ecg[plot]`
 
 import numpy as np
 
-from sklearn_ecg._annotations import AAMI_CLASSES
-from sklearn_ecg._validation import RowLayout, check_fs
+from ._annotations import AAMI_CLASSES
+from ._validation import RowLayout, check_fs
 
 __all__ = ["AttentionDisplay", "BeatClassDisplay", "HistoryDisplay"]
 

@@ -214,6 +214,14 @@ class TestMethod:
     def test_callable_may_find_nothing(self, ecg):
         assert detect_r_peaks(ecg[0], fs=FS, method=lambda signal, fs: []).shape == (0,)
 
+    @pytest.mark.parametrize("n_timepoints", [0, 1, 100, 200, 1000])
+    @pytest.mark.parametrize("method", ["logistic", "xqrs"])
+    def test_any_length(self, ecg, method, n_timepoints):
+        for signal in (ecg[0][:n_timepoints], np.zeros(n_timepoints), np.full(n_timepoints, np.nan)):
+            peaks = detect_r_peaks(signal, fs=FS, method=method)
+            assert peaks.dtype == np.int64
+            assert len(peaks) <= n_timepoints / 100
+
     def test_xqrs(self, ecg):
         pytest.importorskip("wfdb")
         assert f1_of(ecg[1], detect_r_peaks(ecg[0], fs=FS, method="xqrs"), tolerance=0.1) > 0.9

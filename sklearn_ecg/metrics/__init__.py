@@ -1,8 +1,8 @@
 """Metrics of ECG analysis: beat detection and beat classification."""
 
-from sklearn_ecg.metrics.beats import BeatMatch, match_beats
-from sklearn_ecg.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_macro_f1, paired_bootstrap
-from sklearn_ecg.metrics.classification import AAMIReport, aami_report, macro_f1, record_confusions
+from .beats import BeatMatch, match_beats
+from .bootstrap import Interval, bootstrap_interval, bootstrap_macro_f1, paired_bootstrap
+from .classification import AAMIReport, aami_report, macro_f1, record_confusions
 
 __all__ = [
     "AAMIReport",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_ecg._validation import check_fs
+from .._validation import check_fs
 
 __all__ = ["BeatMatch", "match_beats"]
 

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_ecg.metrics.classification import (
+from .classification import (
     AAMI_SCORED,
     check_lengths,
     f1_and_macro,

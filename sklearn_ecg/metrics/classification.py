@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_ecg._annotations import AAMI_CLASSES
+from .._annotations import AAMI_CLASSES
 
 __all__ = ["AAMIReport", "aami_report", "macro_f1", "record_confusions"]
 

@@ -1,9 +1,11 @@
 """Detection of R peaks."""
 
+import warnings
+
 import numpy as np
 
-from sklearn_ecg._validation import check_fs
-from sklearn_ecg.preprocessing._rpeaks_features import find_candidates, locate_peaks
+from .._validation import check_fs
+from ._rpeaks_features import find_candidates, locate_peaks
 
 _MIN_FS, _MAX_FS = 100, 1000
 REFRACTORY = 0.22  # s between two beats
@@ -162,8 +164,13 @@ def _with_callable(detector, leads, fs):
 
 
 def _xqrs(signal, fs):
-    try:
-        from wfdb.processing import xqrs_detect
-    except ImportError as error:
-        raise ImportError("method='xqrs' needs the wfdb package: pip install wfdb.") from error
-    return xqrs_detect(np.nan_to_num(signal), fs=fs, verbose=False)
+    """wfdb's detector; shorter signals than a beat, which its filter refuses, have no peaks."""
+    if signal.size < 0.5 * fs:
+        return np.empty(0, dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wfdb calls pandas in ways that newer versions warn of
+        try:
+            from wfdb.processing import xqrs_detect
+        except ImportError as error:
+            raise ImportError("method='xqrs' needs the wfdb package: pip install wfdb.") from error
+        return xqrs_detect(np.nan_to_num(signal), fs=fs, verbose=False)

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ecg._validation import RowLayout, signal_feature_names
-from sklearn_ecg.preprocessing._transformers import (
+from .._validation import RowLayout, signal_feature_names
+from ._transformers import (
     SignalTransformer,
     beat_feature_names,
     is_cube,
