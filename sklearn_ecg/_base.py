@@ -63,10 +63,6 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     def _make_criterion(self):
         """The loss: a module from (output, target) to one value for each row."""
 
-    def _more_callbacks(self):
-        """Callbacks of the method's own, after the base's and before the user's."""
-        return []
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")
 
@@ -131,7 +127,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _net_callbacks(self, valid):
-        callbacks = [FiniteLoss(), *self._more_callbacks()]
+        callbacks = [FiniteLoss()]
         if self.lr_schedule == "one-cycle":
             callbacks.append(OneCycle())
         if valid is not None and self._validation_score is not None:
