@@ -1,5 +1,8 @@
 """What the README and the examples show runs as it stands."""
 
+import doctest
+import importlib
+import pkgutil
 import re
 import runpy
 import sys
@@ -7,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import sklearn_ecg
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+MODULES = [module.name for module in pkgutil.walk_packages(sklearn_ecg.__path__, "sklearn_ecg.")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings_show_what_happens(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])

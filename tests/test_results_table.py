@@ -79,7 +79,7 @@ def test_results_are_plain_rounded_numbers(written):
     ],
 )
 def test_command_names_no_place(arguments, expected):
-    command = _results.command_line(["/work/benchmarks/arrhythmia.py", *arguments])
+    command = _results.command_line(["/home/someone/benchmarks/arrhythmia.py", *arguments])
     assert command == f"python -m benchmarks.arrhythmia {expected}"
 
 
