@@ -42,7 +42,7 @@ def load_beats(args):
 
 
 def make_model(n_side_features, max_epochs):
-    """The recipe chosen inside DS1 by ``python -m benchmarks.arrhythmia --protocol select``."""
+    """The net of the row "90th percentiles" of ``python -m benchmarks.arrhythmia``."""
     return make_pipeline(
         ECGScaler(by="lead", n_side_features=n_side_features),
         CNNLSTMAttention(
