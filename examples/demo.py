@@ -67,14 +67,15 @@ def save_figures(folder, model, test, report):
     layout = {"fs": test.fs, "n_side_features": test.n_side_features, "r_sample": 36}
     scored = np.isin(test.target, CLASSES)
     examples = [np.flatnonzero(test.target == name)[0] for name in CLASSES if (test.target == name).any()]
+    shares = report.confusion / np.maximum(report.confusion.sum(axis=1, keepdims=True), 1)  # of each true class
     displays = {
         "beats": BeatClassDisplay.from_beats(test.data[scored], test.target[scored], **layout),
         "attention": AttentionDisplay.from_estimator(
             model, test.data[examples], titles=test.target[examples], **layout
         ),
         "history": HistoryDisplay.from_estimator(model),
-        "confusion": ConfusionMatrixDisplay(report.confusion, display_labels=report.classes).plot(
-            cmap="Blues", colorbar=False, im_kw={"norm": "symlog"}
+        "confusion": ConfusionMatrixDisplay(shares, display_labels=report.classes).plot(
+            cmap="Blues", values_format=".2f", im_kw={"vmin": 0, "vmax": 1}
         ),
     }
     for name, display in displays.items():

@@ -14,8 +14,8 @@ class CNNLSTMAttention(NeuralClassifier):
 
     The signal passes blocks of convolution, normalisation, ReLU and max pooling; a bidirectional LSTM reads what they
     leave; each of its states is scored by its alignment with a learned context vector, and the softmax-weighted mean of
-    the states, joined by the side features, feeds a linear head [1]_. The publication gives no sizes, windows or
-    training details: those here are our own, chosen on the training records of MIT-BIH.
+    the states, joined by the side features, feeds the head [1]_. The publication gives no sizes, windows or training
+    details: those here are our own.
 
     Parameters
     ----------
