@@ -269,7 +269,7 @@ def test_mitdb(data_home, name, least):
     assert f1_of(record.peaks, found, tolerance=0.05) > least - 0.02
 
 
-@pytest.mark.parametrize("name", ["1", "8", "51"])
+@pytest.mark.parametrize("name", ["83", "1", "8", "51"])
 def test_ludb(data_home, name):
     """Lead II alone, and twelve leads together, agree with the cardiologists' marks in lead II."""
     record = _record(fetch_ludb, data_home, name)
