@@ -6,10 +6,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BeatSegmenter": "segmentation",
+    "CNNClassifier": "classifiers",
     "CNNLSTMAttention": "classifiers",
+    "CNNLSTMClassifier": "classifiers",
     "ECGFilter": "preprocessing",
     "ECGResampler": "preprocessing",
     "ECGScaler": "preprocessing",
+    "ResNetClassifier": "classifiers",
 }
 
 __all__ = sorted(_HOMES)

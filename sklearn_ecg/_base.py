@@ -9,7 +9,6 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import f1_score
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -17,7 +16,7 @@ from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
-from ._parameters import SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
+from ._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
 from ._splitting import validation_split
 from ._training import (
     DTYPES,
@@ -40,7 +39,7 @@ from ._training import (
     to_tensors,
 )
 from ._validation import validate_rows
-from .nn.losses import CrossEntropy
+from .nn.losses import CrossEntropy, FocalLoss
 
 
 class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -54,6 +53,8 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints: dict = {**SHARED_CONSTRAINTS}
     _size_parameters: tuple = ()
     _validation_score = None
+    _frozen_parts: tuple = ()
+    _anchor = 0.0
 
     @abstractmethod
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
@@ -123,6 +124,8 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             verbose=0,
             device=device,
             autocast=self.precision == "bf16-mixed",
+            frozen=self._frozen_parts,
+            anchor=self._anchor,
             **torch_params,
         )
 
@@ -155,7 +158,9 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             net.initialize()
             if continues:
                 continue_optimizer(net, self.net_)
-            net.partial_fit(WeightedRows(batches, target, weight, train))
+            net.freeze()
+            net.partial_fit(WeightedRows(batches, target, weight, train, augment=getattr(self, "augment", None)))
+            net.thaw()
         self.history_ = plain_history(net.history, previous=self.history_ if continues else ())
         self.n_iter_ = len(self.history_)
         self._keep(net, n_outputs)
@@ -228,13 +233,10 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     """The classifiers' half of the base: labels, class weights, probabilities."""
 
-    _parameter_constraints: dict = {
-        **SHARED_CONSTRAINTS,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
+    _parameter_constraints: dict = {**SHARED_CONSTRAINTS, **CLASSIFIER_CONSTRAINTS}
 
     def _make_criterion(self):
-        return CrossEntropy()
+        return FocalLoss(self.focal_gamma) if self.loss == "focal" else CrossEntropy()
 
     @staticmethod
     def _validation_score(target, output):
@@ -295,18 +297,23 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return target
 
     def _class_weights(self, y, weight):
-        """Factor of every row's weight; "balanced" counts the rows that have weight."""
-        if self.class_weight is None:
-            return 1.0
-        classes, counted = np.unique(y), weight > 0
-        present = np.isin(classes, y[counted])
-        factors = np.zeros(len(classes))
-        factors[present] = compute_class_weight(
-            self.class_weight, classes=classes[present], y=y[counted], sample_weight=weight[counted]
-        )
-        if not (np.isfinite(factors).all() and (factors >= 0).all()):
-            raise ValueError(f"class_weight must hold finite weights of at least 0, got {self.class_weight!r}.")
-        return factors[np.searchsorted(classes, y)]
+        """Factor of every row's weight by ``class_weight`` and the focal loss's α; only rows with weight count."""
+        chosen = {"class_weight": self.class_weight}
+        if self.loss == "focal":
+            chosen["focal_alpha"] = self.focal_alpha
+        classes, codes = np.unique(y, return_inverse=True)
+        total = np.bincount(codes, weights=weight)
+        factors = np.where(total > 0, 1.0, 0.0)
+        for name, choice in chosen.items():
+            if choice == "inverse_sqrt":
+                factor = 1 / np.sqrt(total[total > 0])
+            else:
+                options = {"classes": classes[total > 0], "y": y[weight > 0], "sample_weight": weight[weight > 0]}
+                factor = compute_class_weight(choice, **options)
+            if not (np.isfinite(factor).all() and (factor >= 0).all()):
+                raise ValueError(f"{name} must hold finite weights of at least 0, got {choice!r}.")
+            factors[total > 0] *= factor
+        return factors[codes]
 
     def predict_proba(self, X):
         """Class probabilities.

@@ -39,7 +39,6 @@ SHARED_DEFAULTS = {
     "early_stopping": False,
     "validation_fraction": 0.1,
     "patience": 5,
-    "class_weight": None,
     "device": "auto",
     "precision": "float32",
     "norm": "batch",
@@ -49,10 +48,27 @@ SHARED_DEFAULTS = {
     "random_state": None,
     "verbose": 0,
 }
-METHOD_DEFAULTS = {"CNNLSTMAttention": {}}
-"""Where a method's default differs from ``SHARED_DEFAULTS``; the signatures must agree with both tables."""
 
-TRAINING_PARAMETERS = frozenset(SHARED_DEFAULTS) - {"norm", "dropout"}
+CLASSIFIER_CONSTRAINTS = {
+    "loss": [StrOptions({"cross_entropy", "focal"})],
+    "focal_gamma": [Interval(Real, 0, None, closed="left")],
+    "focal_alpha": [dict, StrOptions({"inverse_sqrt"}), None],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "augment": [callable, None],
+}
+"""Constraints of the parameters that every neural classifier has besides."""
+
+CLASSIFIER_DEFAULTS = {
+    "loss": "cross_entropy",
+    "focal_gamma": 2.0,
+    "focal_alpha": "inverse_sqrt",
+    "class_weight": None,
+    "augment": None,
+}
+METHOD_DEFAULTS = {}
+"""Method → where its defaults differ from those above; the signatures must agree with the tables."""
+
+TRAINING_PARAMETERS = frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm", "dropout"}
 """Parameters that may change between a fit and its continuation by ``warm_start``; all others shape the module."""
 
 

@@ -128,11 +128,12 @@ class WeightedRows(Dataset):
     """The rows of one split with their targets and weights; weights are divided by their mean.
 
     The mean of weight times loss over a batch is then Σwℓ / (rows in the batch × mean weight), whose expectation over
-    batches is the loss over the split; dividing by the batch's own Σw would favour the frequent classes.
+    batches is the loss over the split; dividing by the batch's own Σw would favour the frequent classes. ``augment``
+    changes the signals of each batch.
     """
 
-    def __init__(self, batches, target, weight, index):
-        self.batches, self.index = batches, index
+    def __init__(self, batches, target, weight, index, *, augment=None):
+        self.batches, self.index, self.augment = batches, index, augment
         self.target = torch.as_tensor(target[index], device=batches.device)
         weight = weight[index] / weight[index].mean()
         self.weight = torch.as_tensor(weight, dtype=batches.dtype, device=batches.device)
@@ -142,8 +143,19 @@ class WeightedRows(Dataset):
 
     def take(self, positions):
         X = self.batches[self.index[positions]]
+        if self.augment is not None:
+            X["signals"] = _augmented(X["signals"], self.augment)
         positions = torch.from_numpy(positions).to(self.batches.device)
         return X, (self.target[positions], self.weight[positions])
+
+
+def _augmented(signals, augment):
+    with torch.no_grad():
+        changed = augment(signals)
+    if not isinstance(changed, torch.Tensor) or changed.shape != signals.shape:
+        got = tuple(changed.shape) if isinstance(changed, torch.Tensor) else type(changed).__name__
+        raise ValueError(f"augment must return a tensor of shape {tuple(signals.shape)} as it was given, got {got}.")
+    return changed.to(signals.dtype)
 
 
 class BatchIterator:
@@ -167,10 +179,15 @@ class BatchIterator:
 
 
 class TrainingNet(NeuralNet):
-    """skorch's net with weighted elementwise losses, autocast on request, and an interrupt that is not swallowed."""
+    """skorch's net with weighted elementwise losses, autocast on request, and an interrupt that is not swallowed.
 
-    def __init__(self, *args, autocast=False, **kwargs):
+    The parts named in ``frozen`` keep their weights and their statistics; ``anchor`` times half the squared distance of
+    the other weights from where the training began is added to the loss of every batch.
+    """
+
+    def __init__(self, *args, autocast=False, frozen=(), anchor=0.0, **kwargs):
         self.autocast = autocast
+        self.frozen, self.anchor = frozen, anchor
         self.interrupt_ = None
         super().__init__(*args, **kwargs)
 
@@ -184,12 +201,32 @@ class TrainingNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         mixed = torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+        for name in self.frozen:
+            self.module_.get_submodule(name).eval()
         with mixed:
             return self.module_(**x)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = y_true
-        return (weight * self.criterion_(y_pred, target)).mean()
+        loss = (weight * self.criterion_(y_pred, target)).mean()
+        if training and self.anchor:
+            loss = loss + self.anchor / 2 * sum(((w - start) ** 2).sum() for w, start in self._moved_weights())
+        return loss
+
+    def _moved_weights(self):
+        if not hasattr(self, "_start"):
+            self._start = [(w, w.detach().clone()) for w in self.module_.parameters() if w.requires_grad]
+        return self._start
+
+    def freeze(self):
+        """Exempt the frozen parts from gradients; the fitted module is thawed by ``thaw``."""
+        for name in self.frozen:
+            self.module_.get_submodule(name).requires_grad_(False)
+
+    def thaw(self):
+        """Forget what the training alone needed."""
+        self.module_.requires_grad_(True)
+        vars(self).pop("_start", None)
 
     def fit_loop(self, *args, **kwargs):
         try:

@@ -7,7 +7,16 @@ be set.
 
 import numpy as np
 
-from sklearn_ecg import BeatSegmenter, CNNLSTMAttention, ECGFilter, ECGResampler, ECGScaler
+from sklearn_ecg import (
+    BeatSegmenter,
+    CNNClassifier,
+    CNNLSTMAttention,
+    CNNLSTMClassifier,
+    ECGFilter,
+    ECGResampler,
+    ECGScaler,
+    ResNetClassifier,
+)
 
 
 def find_inner_samples(signal, fs):
@@ -18,17 +27,14 @@ def find_inner_samples(signal, fs):
 EXACT = {"precision": "float64", "dropout": 0, "norm": "group", "batch_size": 64}
 SEGMENTS = {"fs": 100, "window": (0.01, 0.01), "detector": find_inner_samples}
 
+SMALL = {"channels": (16,), "kernel_size": 3, "side_sizes": (4,), "head_size": 16, "max_epochs": 40}
+
 CLASSIFIERS = {
-    "CNNLSTMAttention": CNNLSTMAttention(
-        channels=(16,),
-        kernel_size=3,
-        lstm_size=8,
-        attention_size=4,
-        side_sizes=(4,),
-        head_size=16,
-        max_epochs=30,
-        **EXACT,
-    ),
+    "CNNClassifier": CNNClassifier(**SMALL, **EXACT),
+    "CNNClassifier-focal": CNNClassifier(loss="focal", **SMALL, **EXACT),
+    "CNNLSTMClassifier": CNNLSTMClassifier(lstm_size=8, **SMALL, **EXACT),
+    "CNNLSTMAttention": CNNLSTMAttention(lstm_size=8, attention_size=4, **SMALL, **EXACT),
+    "ResNetClassifier": ResNetClassifier(n_blocks=1, **SMALL, **EXACT),
 }
 TRANSFORMERS = {
     "ECGFilter": ECGFilter(fs=360),

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 import sklearn_ecg
-from sklearn_ecg._parameters import METHOD_DEFAULTS, SHARED_CONSTRAINTS, SHARED_DEFAULTS
+from sklearn_ecg._base import NeuralClassifier
+from sklearn_ecg._parameters import (
+    CLASSIFIER_CONSTRAINTS,
+    CLASSIFIER_DEFAULTS,
+    METHOD_DEFAULTS,
+    SHARED_CONSTRAINTS,
+    SHARED_DEFAULTS,
+)
 from tests.instances import INSTANCES
 
 PACKAGE = Path(sklearn_ecg.__file__).parent
@@ -41,6 +48,10 @@ ALLOWED = {
     "metrics": NUMERIC | {"metrics"},
     "segmentation": ESTIMATOR,
     "classifiers": ESTIMATOR,
+    "augmentation": ESTIMATOR | {"imblearn", "tqdm", "_training"},
+    "adaptation": ESTIMATOR,
+    "ensemble": {"numpy", "sklearn", "joblib", "_validation", "metrics"},
+    "explain": {"numpy", "sklearn", "torch", "_validation"},
     "datasets": {"numpy", "scipy", "sklearn", "wfdb", "pooch", "pandas", "tqdm", *OURS, "preprocessing"},
     "plotting": {"numpy", "sklearn", "matplotlib", "_annotations", "_validation", "metrics"},
 }
@@ -103,14 +114,14 @@ NEURAL = sorted({name.split("-")[0] for name in INSTANCES if hasattr(INSTANCES[n
 def test_shared_parameters_agree_with_the_tables(name):
     estimator = getattr(sklearn_ecg, name)
     parameters = inspect.signature(estimator).parameters
-    defaults = {**SHARED_DEFAULTS, **METHOD_DEFAULTS[name]}
-    if "class_weight" not in parameters:
-        defaults.pop("class_weight")
+    classifies = issubclass(estimator, NeuralClassifier)
+    defaults = SHARED_DEFAULTS | (CLASSIFIER_DEFAULTS if classifies else {}) | METHOD_DEFAULTS.get(name, {})
     assert {key: parameters[key].default for key in defaults} == defaults
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
     assert set(estimator._parameter_constraints) == set(parameters)
-    for key in SHARED_CONSTRAINTS:
-        assert estimator._parameter_constraints[key] == SHARED_CONSTRAINTS[key]
+    constraints = SHARED_CONSTRAINTS | (CLASSIFIER_CONSTRAINTS if classifies else {})
+    for key, constraint in constraints.items():
+        assert estimator._parameter_constraints[key] == constraint
 
 
 def _documented(estimator):
@@ -136,6 +147,6 @@ def test_every_parameter_is_documented_in_order(name):
 @pytest.mark.parametrize("name", NEURAL)
 def test_shared_parameters_are_worded_alike(name):
     reference, entries = _documented(sklearn_ecg.CNNLSTMAttention), _documented(getattr(sklearn_ecg, name))
-    for key in SHARED_DEFAULTS:
+    for key in SHARED_DEFAULTS | CLASSIFIER_DEFAULTS:
         if key in entries:
             assert entries[key][1:] == reference[key][1:]

@@ -69,6 +69,7 @@ def test_integer_weights_equal_repeated_rows_and_zero_weights_removal(classifier
 
 def test_class_weight_equals_sample_weight(classifier, data):
     X, y = data
+    classifier.set_params(focal_alpha=None)  # it counts sample weights as frequency, and class weights not
     by_class = clone(classifier).set_params(class_weight={0: 1, 1: 3}).fit(X, y).predict_proba(X)
     by_sample = clone(classifier).fit(X, y, sample_weight=np.where(y, 3.0, 1.0)).predict_proba(X)
     np.testing.assert_allclose(by_class, by_sample, rtol=1e-9)
@@ -327,7 +328,7 @@ def test_one_cycle_ends_with_a_small_learning_rate(classifier, data, optimizer):
 @pytest.mark.parametrize("precision", ["float32", "float64", "bf16-mixed"])
 def test_every_precision_learns(classifier, data, precision):
     X, y = data
-    fitted = classifier.set_params(precision=precision, max_epochs=40).fit(X, y)
+    fitted = classifier.set_params(precision=precision, max_epochs=60).fit(X, y)
     assert fitted.predict_proba(X).dtype == np.float64
     assert fitted.score(X, y) > 0.9
 
@@ -335,7 +336,7 @@ def test_every_precision_learns(classifier, data, precision):
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"])
 def test_every_optimizer_lowers_the_loss(classifier, data, optimizer):
     X, y = data
-    history = classifier.set_params(optimizer=optimizer, max_epochs=5, lr=0.01).fit(X, y).history_
+    history = classifier.set_params(optimizer=optimizer, max_epochs=5, lr=0.001).fit(X, y).history_
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 

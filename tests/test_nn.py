@@ -1,26 +1,32 @@
 """Every module accepts any length and any number of leads; hand-worked values of the blocks."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from sklearn_ecg.nn.blocks import AdditiveAttention, SameConv1d, make_norm
-from sklearn_ecg.nn.convnets import ConvLSTM
+from sklearn_ecg.nn.convnets import ConvLSTM, ConvLSTMAttention, ConvNet, ResNet
 
 SIZES = {
+    "channels": (4, 6),
     "kernel_size": 7,
-    "pool": 2,
-    "lstm_size": 4,
-    "attention_size": 3,
     "side_sizes": (2,),
+    "side_noise": 0.1,
+    "signal_dropout": 0.3,
     "head_size": 5,
     "dropout": 0.1,
 }
-SIZES |= {"side_noise": 0.1, "signal_dropout": 0.3}
+ARCHITECTURES = {
+    ConvNet: {"pool": 2, "summary_steps": 3},
+    ConvLSTM: {"pool": 2, "lstm_size": 4},
+    ConvLSTMAttention: {"pool": 2, "lstm_size": 4, "attention_size": 3},
+    ResNet: {"n_blocks": 2, "summary_steps": 3},
+}
 MODULES = {
-    f"ConvLSTM-{norm}": lambda n_leads, n_side, norm=norm: ConvLSTM(
-        n_leads, n_side, 3, channels=(4, 6), norm=norm, **SIZES
-    )
+    f"{net.__name__}-{norm}": partial(net, norm=norm, **SIZES, **sizes)
+    for net, sizes in ARCHITECTURES.items()
     for norm in ("batch", "group")
 }
 
@@ -30,7 +36,7 @@ MODULES = {
 @pytest.mark.parametrize("length", [1, 2, 7, 250])
 @pytest.mark.parametrize("name", MODULES)
 def test_any_length_and_any_number_of_leads(name, length, n_leads, n_side):
-    module = MODULES[name](n_leads, n_side)
+    module = MODULES[name](n_leads, n_side, 3)
     output = module(torch.randn(3, n_leads, length), torch.randn(3, n_side))
     assert output.shape == (3, 3)
     output.sum().backward()

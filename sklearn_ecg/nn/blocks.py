@@ -78,6 +78,27 @@ def dense_layers(sizes, dropout):
     return nn.Sequential(*layers)
 
 
+class ResidualBlock(nn.Module):
+    """Two convolutions around which the input passes; with a stride or new channels it passes a 1×1 convolution."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, *, stride=1, norm="batch", dropout=0.0):
+        super().__init__()
+        self.conv1 = SameConv1d(in_channels, out_channels, kernel_size, stride=stride, bias=False)
+        self.norm1 = make_norm(norm, out_channels)
+        self.conv2 = SameConv1d(out_channels, out_channels, kernel_size, bias=False)
+        self.norm2 = make_norm(norm, out_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = nn.Sequential(
+                SameConv1d(in_channels, out_channels, 1, stride=stride, bias=False), make_norm(norm, out_channels)
+            )
+
+    def forward(self, x):  # (batch, in_channels, time) -> (batch, out_channels, ceil(time / stride))
+        inner = self.dropout(torch.relu(self.norm1(self.conv1(x))))
+        return torch.relu(self.norm2(self.conv2(inner)) + self.shortcut(x))
+
+
 class Standardize(nn.Module):
     """Centre and scale side features with statistics of the training rows, kept beside the weights.
 
@@ -98,3 +119,39 @@ class Standardize(nn.Module):
     def forward(self, x):  # (batch, features)
         x = ((x - self.mean) / self.scale).clamp(-5, 5)
         return x + self.noise * torch.randn_like(x) if self.training and self.noise else x
+
+
+class JointHead(nn.Module):
+    """Outputs from the summary of a signal and the side features beside it.
+
+    Side features are standardised, pass layers of their own and join the summary. In training they get noise, and the
+    summary is withheld from a share of the rows, so that neither part leans on the other.
+    """
+
+    def __init__(
+        self,
+        summary_size,
+        n_side_features,
+        n_outputs,
+        *,
+        side_sizes,
+        side_noise,
+        signal_dropout,
+        head_size,
+        dropout,
+    ):
+        super().__init__()
+        self.signal_dropout = DropRows(signal_dropout)
+        self.standardize, self.side = Standardize(n_side_features, side_noise), None
+        if n_side_features:
+            self.side = dense_layers([n_side_features, *side_sizes], dropout)
+        joined = summary_size + (side_sizes[-1] if n_side_features else 0)
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout), dense_layers([joined, head_size], dropout), nn.Linear(head_size, n_outputs)
+        )
+
+    def forward(self, summary, side):  # (batch, summary size), (batch, side features) -> (batch, outputs)
+        summary = self.signal_dropout(summary)
+        if self.side is not None:
+            summary = torch.cat([summary, self.side(self.standardize(side))], dim=1)
+        return self.layers(summary)
