@@ -78,7 +78,9 @@ def command_line(argv=None):
         if not is_value and option not in _DATA_HOME_OPTIONS:
             kept.append(f"{option}={_last_part(value)}" if has_value else _last_part(argument))
         is_value = not is_value and option in _DATA_HOME_OPTIONS and not has_value
-    return shlex.join(["python", "-m", f"benchmarks.{PurePath(program).stem}", *kept])
+    path = PurePath(program)
+    name = path.parent.name if path.stem == "__main__" else path.stem
+    return shlex.join(["python", "-m", f"benchmarks.{name}", *kept])
 
 
 def environment():

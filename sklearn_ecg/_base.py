@@ -147,8 +147,9 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         device, continues = resolve_device(self.device), self._continues()
         with seeded(seed, device):
             batches = RowBatches(X, self.layout_, device, DTYPES[self.precision])
-            module = copy.deepcopy(self.module_) if continues else self._make_module(*self._sizes(n_outputs))
-            module = module.to(device, DTYPES[self.precision])
+            module = self._make_module(*self._sizes(n_outputs)).to(device, DTYPES[self.precision])
+            if continues:
+                module.load_state_dict(self.module_.state_dict())
             if not continues and self.layout_.n_side_features:
                 module.set_side_statistics(*side_statistics(X, self.layout_, weight, train))
             net = self._make_net(module, self._make_criterion(), device)

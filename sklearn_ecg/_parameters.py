@@ -68,7 +68,7 @@ CLASSIFIER_DEFAULTS = {
 METHOD_DEFAULTS = {}
 """Method → where its defaults differ from those above; the signatures must agree with the tables."""
 
-TRAINING_PARAMETERS = frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm", "dropout"}
+TRAINING_PARAMETERS = (frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm"}) | {"side_noise", "signal_dropout"}
 """Parameters that may change between a fit and its continuation by ``warm_start``; all others shape the module."""
 
 

@@ -201,8 +201,10 @@ def test_warm_start_takes_new_training_parameters_and_refuses_another_module(cla
     fitted.set_params(optimizer="sgd", lr=0.01, precision="float32", batch_size=16).fit(X, y)
     loaded = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
-    with pytest.raises(ValueError, match=r"warm_start=True continues a module fitted with dropout=0, got dropout=0.5"):
-        fitted.set_params(dropout=0.5).fit(X, y)
+    fitted.set_params(dropout=0.5).fit(X, y)
+    assert {module.p for module in fitted.module_.modules() if isinstance(module, torch.nn.Dropout)} == {0.5}
+    with pytest.raises(ValueError, match=r"warm_start=True continues a module fitted with norm='group', got norm='bat"):
+        fitted.set_params(norm="batch").fit(X, y)
 
 
 def test_weights_fitted_on_a_gpu_open_without_one(classifier, data):

@@ -1,4 +1,4 @@
-"""Features of the beats of one record: RR intervals, and the QRS complex beside the record's own median beat."""
+"""Features of the beats of one record: RR intervals, P wave and QRS complex beside the record's own."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +11,8 @@ _LOCAL = 33  # beats around this one
 _RECENT = 10  # intervals up to this beat
 _HALF_WINDOW = 0.3  # s on either side of R
 _HALF_QRS = 0.1
+_P_WAVE = (-0.24, -0.06)  # s from R
+_LATE = 0.3  # share of the beats
 _TINY = 1e-9
 
 
@@ -82,6 +84,15 @@ class RecordBeats:
     @cached_property
     def height(self):
         return np.ptp(self.windows[:, self.qrs], axis=1)
+
+    @cached_property
+    def late(self):
+        """Mask of the beats that come latest after the one before, beside the rhythm around them.
+
+        Premature beats are not among them, even where they are the majority of the record.
+        """
+        lateness = self.log_previous - np.percentile(self.around, 90, axis=1)
+        return lateness >= np.quantile(lateness, 1 - _LATE)
 
     @cached_property
     def slopes(self):
@@ -158,6 +169,31 @@ def _residual(beats):
     return np.log(np.sqrt((distance**2).mean(axis=1)) / (np.median(beats.height) + _TINY) + 0.01)
 
 
+def _log_distance_to_late(beats, part, *, centre=False):
+    """Log root mean square distance from the median late beat, over the median QRS height."""
+    distance = part - np.median(part[beats.late], axis=0)
+    if centre:
+        distance = distance - distance.mean(axis=1, keepdims=True)
+    return np.log(np.sqrt((distance**2).mean(axis=1)) / (np.median(beats.height) + _TINY) + 0.01)
+
+
+def _p_distance(beats):
+    """Distance of the P wave from that of the late beats, in units of how the late beats differ among themselves.
+
+    So noise, and the f waves of atrial fibrillation, do not look like premature atrial beats.
+    """
+    centre = beats.windows.shape[1] // 2
+    first, last = (max(centre + round(edge * beats.fs), 0) for edge in _P_WAVE)
+    distance = _log_distance_to_late(beats, beats.windows[:, first : last + 1], centre=True)
+    low, middle, high = np.percentile(distance[beats.late], [25, 50, 75])
+    return np.clip((distance - middle) / (high - low + 0.1), -4, 8)
+
+
+def _qrs_distance_to_late(beats):
+    distance = _log_distance_to_late(beats, beats.windows[:, beats.qrs])
+    return distance - np.median(distance[beats.late])
+
+
 def _log_ratio(beats, interval):
     return np.log(interval / np.median(beats.previous))
 
@@ -213,9 +249,15 @@ SHAPE_FEATURES = MappingProxyType(
         "log_qrs_slope_spread_to_record": lambda b: _relative(_slope_spread(b), 1 / b.fs),
         "qrs_correlation_to_record": _correlation_with_median,
         "log_qrs_residual_to_record": _residual,
+        "log_qrs_distance_to_late": _qrs_distance_to_late,
+        "p_distance_to_late": _p_distance,
     }
 )
-"""Features of the QRS complex in the first lead cut; those "to_record" compare with the record's median beat."""
+"""Features of the beat's shape in the first lead cut.
+
+Those "to_record" compare with the record's median beat, those "to_late" with the median of its late beats, which is
+sinus rhythm even where premature beats are the majority.
+"""
 
 SIDE_FEATURES = MappingProxyType({**INTERVAL_FEATURES, **SHAPE_FEATURES})
 
@@ -224,7 +266,7 @@ RR_FEATURES = ("rr_previous", "rr_next", "rr_ratio", "rr_local")
 """The usual four: the intervals around a beat, over the record's mean, and the mean of the last ten."""
 
 PATIENT_FEATURES = (
-    *RR_FEATURES,
+    "rr_ratio",
     "log_rr_previous_to_next",
     "log_rr_previous_to_recent",
     "log_rr_previous_to_last",
@@ -240,8 +282,13 @@ PATIENT_FEATURES = (
     "log_qrs_slope_spread_to_record",
     "qrs_correlation_to_record",
     "log_qrs_residual_to_record",
+    "log_qrs_distance_to_late",
+    "p_distance_to_late",
 )
-"""Rhythm and QRS complex of a beat beside the patient's own: what tells S and V from N on unseen patients."""
+"""Rhythm, P wave and QRS complex of a beat beside the patient's own: what tells S and V from N on unseen patients.
+
+They read the whole record, later beats too.
+"""
 
 
 def window_offsets(fs):
