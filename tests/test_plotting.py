@@ -9,7 +9,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_ecg import ECGScaler
 from sklearn_ecg._validation import RowLayout, flatten_leads
-from sklearn_ecg.plotting import AttentionDisplay, BeatClassDisplay, HistoryDisplay
+from sklearn_ecg.plotting import AttentionDisplay, BeatClassDisplay, HistoryDisplay, SaliencyDisplay
 
 FS = 100
 
@@ -200,6 +200,24 @@ def test_attention_asks_for_an_attentive_estimator():
         AttentionDisplay.from_estimator(Halve().fit(X), X, fs=FS)
     with pytest.raises(ValueError, match="titles must have 3 entries"):
         AttentionDisplay.from_estimator(Attentive().fit(X, y), X, fs=FS, titles=["N"])
+
+
+def test_relevance_colours_the_trace():
+    X, y = make_beats(n=3)
+    for relevance, low in ((np.maximum(X, 0), 0), (X, -1)):
+        display = SaliencyDisplay.from_relevance(X, relevance, fs=FS, r_sample=20, titles=list(y))
+        assert [ax.get_title() for ax in display.ax_] == list(y)
+        for ax in display.ax_:
+            (trace,) = ax.collections
+            assert trace.get_array().argmax() == 20
+            np.testing.assert_allclose(trace.get_segments()[20][1], [0, X[list(display.ax_).index(ax), 20]])
+            assert trace.get_clim() == (low, 1)
+        display.figure_.canvas.draw()
+    cube = SaliencyDisplay.from_relevance(np.stack([X, -X], 1), np.stack([X, 2 * X], 1), fs=FS, lead=1)
+    np.testing.assert_array_equal(cube.relevance, 2 * X)
+    for wrong, message in ((X[:, 1:], "relevance must have shape"), (X * np.nan, "relevance must be finite")):
+        with pytest.raises(ValueError, match=message):
+            SaliencyDisplay.from_relevance(X, wrong, fs=FS)
 
 
 def test_history_draws_what_there_is():
