@@ -201,6 +201,43 @@ def test_scale(signal):
     assert (flat.data == 0).all()
 
 
+@pytest.fixture
+def premature():
+    """Record of which 3 beats in 4 come early and have a P wave of another sign; beats, and which are early."""
+    rng = np.random.default_rng(0)
+    early = rng.random(200) < 0.75
+    peaks = np.cumsum(np.where(early, 220, 330)) + 300
+    signal = np.zeros((1, peaks[-1] + 400))
+    for peak, is_early in zip(peaks, early, strict=True):
+        signal[0, peak - 5 : peak + 6] += 2 * np.hanning(11)
+        signal[0, peak - 70 : peak - 39] += (-0.2 if is_early else 0.2) * np.hanning(31)
+    return signal, peaks, early
+
+
+def test_late_beats_are_the_reference_even_where_they_are_few(premature):
+    signal, peaks, early = premature
+    options = {"fs": 360, "bandpass": None, "window": (0.3, 0.1), "n_timepoints": 144}
+    beats = extract_beats(signal, peaks, scale="late", side_features=[], **options).data[1:]  # the first: a made-up RR
+    assert np.abs(beats[~early[1:]]).max() < 1e-6
+    np.testing.assert_allclose(beats[early[1:]].min(), -0.4 / 2, rtol=1e-3)  # twice the P wave over the QRS
+    assert (beats[early[1:]].argmin(axis=1) == 108 - 55).all()
+    in_other_unit = extract_beats(signal * 5 + 3, peaks, scale="late", side_features=[], **options).data[1:]
+    np.testing.assert_allclose(in_other_unit, beats, atol=1e-5)
+    side = extract_beats(signal, peaks, side_features=["p_distance_to_late", "log_qrs_distance_to_late"], **options)
+    p, qrs = side.data[1:, 144:].T
+    assert p[early[1:]].min() > p[~early[1:]].max() + 2
+    assert np.abs(qrs).max() < 0.1
+
+
+def test_scale_late_of_flat_and_single_beats(signal):
+    flat = extract_beats(np.ones((2, 3000)), [500, 900, 1300], fs=360, scale="late", side_features=[])
+    assert (flat.data == 0).all()
+    single = extract_beats(signal, [500], fs=360, scale="late", side_features=[])
+    assert (single.data == 0).all()  # it is its own reference
+    none = extract_beats(signal, np.array([], dtype=int), fs=360, scale="late", side_features=[])
+    assert none.data.shape == (0, 512)
+
+
 def test_input_is_not_changed_and_may_be_mapped(signal, tmp_path):
     mapped = np.memmap(tmp_path / "signal", dtype=np.float32, mode="w+", shape=signal.shape)
     mapped[:] = signal

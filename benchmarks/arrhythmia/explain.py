@@ -1,0 +1,79 @@
+"""Where Grad-CAM and integrated gradients look on DS2, and whether what they show matters."""
+
+import numpy as np
+
+from sklearn_ecg.explain import grad_cam, saliency
+from sklearn_ecg.metrics import bootstrap_interval
+
+from .._faithfulness import probability_fall, wave_shares
+from .._results import write_results
+from . import data, models
+from .protocols import rung_of
+from .tables import chosen_models, print_table
+
+N_BEATS = 60  # of each class in each record at most
+
+
+def explain(args):
+    """Fall of the probability when the most relevant fifth of the signal is hidden, against a random fifth."""
+    rung = rung_of("inter", args.data_home)
+    metrics, rows = {}, []
+    for name, model in chosen_models(args).items():
+        if name not in models.ARCHITECTURES:
+            continue
+        result = rung.run(model, args.seed, args, choose=False)
+        estimator, beats = result.outcome.model(), some_beats(result.test, args.seed)
+        for how, explainer in EXPLAINERS.items():
+            relevance = explainer(estimator, beats.X)
+            metrics[f"{name}, {how}"] = row = faithfulness(estimator, beats, relevance, len(model.features), args.seed)
+            rows.append([name, how, *(str(row[key]) for key in FALLS), *(f"{row['shares'][w]:.2f}" for w in WAVES)])
+    columns = ["model", "method", *FALLS, *(f"share on {wave}" for wave in WAVES)]
+    write_results(
+        "arrhythmia_explain",
+        {
+            "protocol": f"models of seed {args.seed} trained on DS1; of every class and record of DS2 {N_BEATS} beats "
+            "at most, at random; a fifth of the signal is hidden by straight lines between its borders: the most "
+            "relevant one, or one of as many and as long pieces at random places; side features stay; 95 % intervals "
+            "over records",
+            "metrics": metrics,
+            "caption": "Fall of the predicted class's probability when a fifth of the signal is hidden",
+            "table": {"columns": columns, "rows": rows},
+        },
+        args=args,
+    )
+    print_table(columns, rows)
+
+
+FALLS = ("relevant", "random", "difference")
+WAVES = ("P", "QRS", "T")
+EXPLAINERS = {
+    "Grad-CAM": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
+    "Grad-CAM, elementwise": lambda estimator, X: grad_cam(estimator, X, weights="elementwise"),
+    "gradient": lambda estimator, X: np.abs(saliency(estimator, X)).sum(axis=1),
+    "integrated gradients": lambda estimator, X: np.abs(saliency(estimator, X, method="integrated_gradients")).sum(
+        axis=1
+    ),
+}
+
+
+def some_beats(beats, seed):
+    """At most so many beats of every class and record."""
+    rng, rows = np.random.default_rng(seed), []
+    for record in np.unique(beats.record):
+        for label in "NSVF":
+            these = np.flatnonzero((beats.record == record) & (beats.y == label))
+            rows.append(rng.permutation(these)[:N_BEATS])
+    return beats[np.sort(np.concatenate(rows))]
+
+
+def faithfulness(estimator, beats, relevance, n_side, seed):
+    relevant, random = probability_fall(estimator, beats.X, relevance, n_side_features=n_side, random_state=seed)
+    by_record = {"groups": beats.record, "random_state": 0}
+    shares = wave_shares(relevance, fs=data.FS, r_sample=data.R_SAMPLE)
+    return {
+        "relevant": bootstrap_interval(np.mean, relevant, **by_record),
+        "random": bootstrap_interval(np.mean, random, **by_record),
+        "difference": bootstrap_interval(np.mean, relevant - random, **by_record),
+        "shares": {wave: np.nanmean(share) for wave, share in shares.items()},
+        "n_beats": len(beats.y),
+    }

@@ -1,0 +1,188 @@
+"""The models compared, and how each is trained on a rung of the ladder."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from imblearn.pipeline import make_pipeline
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.preprocessing import FunctionTransformer
+
+from sklearn_ecg import (
+    CNNClassifier,
+    CNNLSTMAttention,
+    CNNLSTMClassifier,
+    ECGScaler,
+    ResNetClassifier,
+)
+from sklearn_ecg.augmentation import BeatAugmentation, GANSampler
+from sklearn_ecg.preprocessing import PATIENT_FEATURES, RR_FEATURES
+
+from .data import FS
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints" / "arrhythmia"
+
+HAND_FEATURES = (
+    *[*RR_FEATURES, "log_rr_previous_to_next", "log_rr_next_to_record"],
+    *["log_rr_previous_to_recent", "log_rr_previous_to_last", "qrs_r", "qrs_max", "qrs_min", "qrs_height", "qrs_area"],
+    *["qrs_slope", "qrs_width", "qrs_width_25", "qrs_width_50"],
+)
+"""The 17 hand features of the trees."""
+
+CAUSAL_FEATURES = (
+    *["rr_previous", "rr_ratio_causal", "rr_local", "rr_local_ratio", "log_rr_previous_to_last"],
+    *["qrs_r", "qrs_max", "qrs_min", "qrs_height", "qrs_area", "qrs_slope", "qrs_width", "qrs_width_25"],
+    "qrs_width_50",
+)
+"""Side features that no later beat has a part in."""
+
+ARCHITECTURES = {
+    "CNN": (CNNClassifier, {}),
+    "CNN-LSTM": (CNNLSTMClassifier, {"lstm_size": 32}),
+    "CNN-LSTM-Attention": (CNNLSTMAttention, {"lstm_size": 32}),
+    "ResNet": (ResNetClassifier, {"n_blocks": 1}),
+}
+ENSEMBLES = {
+    "Top2 of models": {"by": "model", "k": 2, "weights": "score"},
+    "Top2 of predictions": {"by": "prediction", "k": 2, "weights": "confidence"},
+}
+BASELINES = ("dummy", "forest", "trees")
+
+SAME_PATIENTS = {
+    "channels": (16, 32, 64),
+    "side_sizes": (128,),
+    "max_epochs": 12,
+    "batch_size": 256,
+    "lr": 4e-3,
+    "lr_schedule": "one-cycle",
+    "weight_decay": 1e-2,
+}
+"""Settings where the patients tested are known from training, chosen on the validation rows of the random split."""
+
+NEW_PATIENTS = {
+    "channels": (8, 16, 32),
+    "side_sizes": (128, 128),
+    "side_noise": 0.3,
+    "signal_dropout": 0.5,
+    "max_epochs": 5,
+    "batch_size": 256,
+    "lr": 5e-3,
+    "lr_schedule": "one-cycle",
+    "weight_decay": 1e-2,
+}
+"""Settings for patients never seen, chosen inside DS1."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is trained: an architecture or a baseline, its settings, its side features and its training rows."""
+
+    kind: str
+    features: tuple = PATIENT_FEATURES
+    settings: dict = field(default_factory=dict)
+    stretches: bool = False
+    gan: dict | None = None
+    scale: str | None = field(default=None, repr=False)  # "late": what sets a beat apart in its own record
+
+    @property
+    def key(self):
+        """Tells this model's fits from those of others."""
+        return repr(self) + (f" {self.scale}" if self.scale else "")
+
+    def build(self, seed, verbose=0):
+        n_side = len(self.features)
+        if self.kind == "dummy":
+            return DummyClassifier()
+        if self.kind in ("forest", "trees"):
+            sides = FunctionTransformer(_SideColumns(n_side))
+            if self.kind == "forest":
+                return make_pipeline(sides, RandomForestClassifier(200, random_state=seed))
+            return make_pipeline(
+                sides, ExtraTreesClassifier(300, min_samples_leaf=5, class_weight="balanced", random_state=seed)
+            )
+        architecture, sizes = ARCHITECTURES[self.kind]
+        net = architecture(**sizes, **self.settings, n_side_features=n_side, random_state=seed, verbose=verbose)
+        steps = [net] if self.scale else [ECGScaler(by="lead", n_side_features=n_side), net]
+        if self.gan is not None:
+            steps.insert(0, GANSampler(**self.gan, n_side_features=n_side, random_state=seed))
+        # the same rows and seed make the same beats, which are made once
+        return make_pipeline(*steps, memory=None if self.gan is None else str(CHECKPOINTS / "gan"))
+
+
+class _SideColumns:
+    def __init__(self, n_side):
+        self.n_side = n_side
+
+    def __call__(self, X):
+        return X[:, -self.n_side :]
+
+
+def models_of(protocol):
+    """Name → model of the rung ``protocol``: baselines and architectures."""
+    new = protocol == "inter"
+    settings = NEW_PATIENTS if new else SAME_PATIENTS
+    scale = "late" if new else None
+    nets = {kind: Model(kind, settings=settings, stretches=new, scale=scale) for kind in ARCHITECTURES}
+    by_hand = {kind: Model(kind, HAND_FEATURES) for kind in (("forest", "trees") if new else ("forest",))}
+    return {"dummy": Model("dummy"), **by_hand, **nets}
+
+
+def recipes():
+    """Name → model: what was compared inside DS1 before anything was tested on DS2."""
+    base = models_of("inter")["CNN-LSTM-Attention"]
+    raw = replace(base, features=(*RR_FEATURES, *(f for f in PATIENT_FEATURES if f != "rr_ratio")))
+    without_late = tuple(name for name in PATIENT_FEATURES if not name.endswith("to_late"))
+
+    def changed(model=base, **settings):
+        return replace(model, settings={**model.settings, **settings})
+
+    return {
+        "trees": models_of("inter")["trees"],
+        "chosen": base,
+        "with heart rate": raw,
+        "with heart rate, without QRS to late": replace(
+            raw, features=tuple(name for name in raw.features if name != "log_qrs_distance_to_late")
+        ),
+        "without late beats": replace(base, features=without_late),
+        "each beat scaled by itself": replace(base, scale=None),
+        "no signal dropout": changed(signal_dropout=0.0),
+        "without stretches": replace(base, stretches=False),
+    }
+
+
+def ablations_of(protocol, kind="CNN-LSTM-Attention"):
+    """Name → model: one thing changed each, then several together."""
+    base = models_of(protocol)[kind]
+    more = {"S": 10_000, "V": 15_000, "F": 5_000}
+
+    def changed(**settings):
+        return replace(base, settings={**base.settings, **settings})
+
+    variants = {
+        "as it is": base,
+        "focal loss": changed(loss="focal"),
+        "class weights": changed(class_weight="balanced"),
+        "GAN": replace(base, gan={"sampling_strategy": _AtLeast(more)}),
+        "augmentation": changed(augment=BeatAugmentation(fs=FS)),
+        "four RR features": replace(base, features=RR_FEATURES),
+        "signal alone": replace(base, features=()),
+        "GAN and focal loss": replace(changed(loss="focal"), gan={"sampling_strategy": _AtLeast(more)}),
+    }
+    if protocol == "inter":
+        variants["causal"] = replace(base, features=CAUSAL_FEATURES, stretches=False, scale=None)
+        variants["each beat scaled by itself"] = replace(base, scale=None)
+        variants["without stretches"] = replace(base, stretches=False)
+    return variants
+
+
+class _AtLeast:
+    """Sampling strategy: so many more rows of each of these classes that there are at least as many as told."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+
+    def __repr__(self):
+        return f"at least {self.wanted}"
+
+    def __call__(self, y):
+        return {label: max(n, int((y == label).sum())) for label, n in self.wanted.items()}

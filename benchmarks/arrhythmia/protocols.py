@@ -1,0 +1,131 @@
+"""The rungs of the leakage ladder: which rows train, which choose, which test."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from sklearn_ecg.ensemble import TopKVotingClassifier
+
+from . import data, models
+from .fits import Fit, Kept, run
+
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Protocol with its scored classes and its fits, of which the last one is tested."""
+
+    name: str
+    classes: tuple
+    fits: tuple
+
+    def run(self, model, seed, args, *, choose=True):
+        """What the model predicts; ``choose=False`` leaves out the fits that serve the choice alone."""
+        wanted = self.fits if choose else self.fits[-1:]
+        outcomes = [run(fit, model, seed, resume=args.resume, verbose=args.verbose) for fit in wanted]
+        chosen = [
+            outcome.aligned(self.classes)[: len(fit.choose(model).y)]
+            for fit, outcome in zip(wanted, outcomes, strict=True)
+            if fit.choose is not None
+        ]
+        test = self.test(model)
+        proba = outcomes[-1].aligned(self.classes)[-len(test.y) :]
+        return Result(self, model, outcomes[-1], test, proba, np.concatenate(chosen) if choose else None)
+
+    def test(self, model):
+        return self.fits[-1].test(model)
+
+    def labels_that_choose(self, model):
+        return np.concatenate([fit.choose(model).y for fit in self.fits if fit.choose is not None])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a model predicted on a rung."""
+
+    rung: Rung
+    model: models.Model
+    outcome: object
+    test: data.Beats
+    proba: np.ndarray
+    held_out: np.ndarray | None
+
+    @property
+    def predicted(self):
+        return np.asarray(self.rung.classes)[self.proba.argmax(axis=1)]
+
+
+def rung_of(name, data_home):
+    return {"intra": intra, "chronological": chronological, "inter": inter}[name](data_home)
+
+
+def intra(data_home):
+    """70/15/15 of the beats of all 48 records at random: every patient is in training."""
+
+    def part(i):
+        def rows(model):
+            beats = data.load("all", model.features, data_home, True, model.scale)
+            return beats[data.random_split(beats)[i]]
+
+        return rows
+
+    return Rung("intra", tuple("NSVFQ"), (Fit("intra", part(0), choose=part(1), test=part(2)),))
+
+
+def chronological(data_home):
+    """The first 70 % of every record train, the rest tests; the first 55 % train those whose predictions choose."""
+
+    def between(low, high):
+        def rows(model):
+            beats = data.load("all", model.features, data_home, True, model.scale)
+            share = data.share_of_record(beats)
+            return beats[(share >= low) & (share < high)]
+
+        return rows
+
+    choosing = Fit("chronological-choose", between(0, 0.55), choose=between(0.55, 0.7))
+    testing = Fit("chronological", between(0, 0.7), test=between(0.7, 2))
+    return Rung("chronological", tuple("NSVFQ"), (choosing, testing))
+
+
+def inter(data_home):
+    """DS1 trains, DS2 tests; out-of-fold predictions over the records of DS1 choose."""
+
+    def fold(i, side):
+        def rows(model):
+            beats = data.load("ds1", model.features, data_home, scale=model.scale)
+            cv = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=0)
+            seen = beats[list(cv.split(beats.X, beats.y, beats.record))[i][side]]
+            return _stretched(seen, model, data_home) if side == 0 else seen
+
+        return rows
+
+    def ds1(model):
+        return _stretched(data.load("ds1", model.features, data_home, scale=model.scale), model, data_home)
+
+    choosing = [Fit(f"inter-fold{i}", fold(i, 0), choose=fold(i, 1)) for i in range(N_FOLDS)]
+    testing = Fit("inter", ds1, test=lambda model: data.load("ds2", model.features, data_home, scale=model.scale))
+    return Rung("inter", tuple("NSVF"), (*choosing, testing))
+
+
+def _stretched(beats, model, data_home):
+    if not model.stretches:
+        return beats
+    return data.with_stretches(beats, data.random_stretches(model.features, data_home, 0, model.scale))
+
+
+def ensemble(rung, results, **settings):
+    """The library's ensemble of models that were trained before, chosen by their held-out predictions.
+
+    Returns its test probabilities and the fitted ensemble.
+    """
+    kept = [(name, Kept(np.concatenate([r.held_out, r.proba]), list(rung.classes))) for name, r in results.items()]
+    first = next(iter(results.values()))
+    rows = np.arange(len(kept[0][1].proba), dtype=float)[:, None]
+    held_out, test = np.split(rows, [len(first.held_out)])
+    voting = TopKVotingClassifier(kept, prefit=True, scoring="f1_macro", **settings)
+    voting.fit(held_out, rung.labels_that_choose(first.model))
+    order = [list(voting.classes_).index(label) for label in rung.classes]
+    return voting.predict_proba(test)[:, order], voting

@@ -1,0 +1,61 @@
+"""Recipes compared inside DS1: everything that DS2 must not decide."""
+
+import numpy as np
+
+from sklearn_ecg.metrics import aami_report
+
+from .._results import write_results
+from . import data, models
+from .fits import run
+from .new_patients import POINTS, ppv_at
+from .protocols import rung_of
+from .tables import print_table
+
+
+def select(args):
+    """Out-of-fold scores of the recipes, and of S on stretches where S is the majority."""
+    rung = rung_of("inter", args.data_home)
+    recipes = models.recipes()
+    metrics = {name: evaluate(rung, recipes[name], args) for name in args.models or recipes}
+    columns = ["recipe", *next(iter(metrics.values()))]
+    rows = [[name, *(f"{value:.3f}" for value in row.values())] for name, row in metrics.items()]
+    write_results(
+        "arrhythmia_select",
+        {
+            "protocol": "DS1 alone: pooled out-of-fold predictions of 5 folds grouped by record; the last column on "
+            "stretches of 64 beats, at least half of them S, read as if each were a recording of its own, by the fold "
+            "that has not seen the record",
+            "metrics": metrics,
+            "caption": "Inside DS1, by recipe: F1, +P at fixed Se",
+            "table": {"columns": columns, "rows": rows},
+        },
+        args=args,
+    )
+    print_table(columns, rows)
+
+
+def evaluate(rung, model, args):
+    """Scores of the pooled out-of-fold predictions."""
+    classes = np.asarray(rung.classes)
+    stretches = data.load_stretches(model.features, args.data_home, data.mostly_s, model.scale)
+    called = np.empty_like(stretches.y)
+    probas, labels = [], []
+    for fit in rung.fits[:-1]:
+        outcome, held_out = run(fit, model, args.seed, resume=args.resume, verbose=args.verbose), fit.choose(model)
+        probas.append(outcome.aligned(classes))
+        labels.append(held_out.y)
+        unseen = np.isin(stretches.record, held_out.record)
+        if unseen.any():
+            called[unseen] = outcome.model().predict(stretches.X[unseen])
+    y, proba = np.concatenate(labels), np.concatenate(probas)
+    report = aami_report(y, classes[proba.argmax(axis=1)], labels=rung.classes)
+    points = {
+        f"{label} +P at Se {se:.2f}": ppv_at(y == label, proba[:, rung.classes.index(label)], se)
+        for label, se in POINTS.items()
+    }
+    return {
+        **report.f1,
+        "mean N S V": np.mean([report.f1[label] for label in "NSV"]),
+        **points,
+        "S where S is the majority": aami_report(stretches.y, called, labels=rung.classes).f1["S"],
+    }
