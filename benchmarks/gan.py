@@ -22,8 +22,9 @@ from sklearn_ecg.augmentation import GANSampler
 from sklearn_ecg.preprocessing import PATIENT_FEATURES
 
 from ._results import cpu_timer, write_results
-from .arrhythmia import CLASSES, load
+from .arrhythmia.data import load
 
+CLASSES = ("N", "S", "V", "F")
 N_MADE = 1000
 """Beats made of each class, and real beats of a class looked at, at most."""
 
@@ -129,7 +130,8 @@ def main():
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    X, y, _ = load("ds1", PATIENT_FEATURES, args.data_home)
+    beats = load("ds1", PATIENT_FEATURES, args.data_home)
+    X, y = beats.X, beats.y
     runs = []
     for seed in range(args.seed, args.seed + args.n_seeds):
         runs.append(measure(X, y, seed, args))

@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_ecg.ensemble import TopKVotingClassifier
-
 from .._results import write_results
 from . import models
-from .fits import Kept
 from .new_patients import operating_points
-from .protocols import rung_of
+from .protocols import ensemble, rung_of
 from .tables import PROTOCOLS, print_table, score
 
 TOGETHER = "GAN, focal loss, ensemble"
@@ -64,19 +61,10 @@ def together(rung, variant, args):
     results = {
         kind: rung.run(replace(variant, kind=kind), args.seed, args, choose=False) for kind in models.ARCHITECTURES
     }
-    proba = mix(rung, results)
+    proba, _ = ensemble(rung, results, **models.ENSEMBLES["Top2 of predictions"])
     test = next(iter(results.values())).test
     alone = {kind: summary(rung, test, [result.proba]) for kind, result in results.items()}
     return {**summary(rung, test, [proba]), "alone": alone}
-
-
-def mix(rung, results):
-    """By prediction and confidence: no held-out rows are needed."""
-    rows = np.arange(len(next(iter(results.values())).proba), dtype=float)[:, None]
-    kept = [(kind, Kept(result.proba, list(rung.classes))) for kind, result in results.items()]
-    voting = TopKVotingClassifier(kept, prefit=True, by="prediction", k=2, weights="confidence")
-    voting.fit(rows[: len(rung.classes)], np.asarray(rung.classes))
-    return voting.predict_proba(rows)[:, [list(voting.classes_).index(label) for label in rung.classes]]
 
 
 def table_row(name, row):

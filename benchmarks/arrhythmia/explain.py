@@ -47,8 +47,8 @@ def explain(args):
 FALLS = ("relevant", "random", "difference")
 WAVES = ("P", "QRS", "T")
 EXPLAINERS = {
-    "Grad-CAM": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
-    "Grad-CAM, elementwise": lambda estimator, X: grad_cam(estimator, X, weights="elementwise"),
+    "Grad-CAM as published": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
+    "Grad-CAM": lambda estimator, X: grad_cam(estimator, X),
     "gradient": lambda estimator, X: np.abs(saliency(estimator, X)).sum(axis=1),
     "integrated gradients": lambda estimator, X: np.abs(saliency(estimator, X, method="integrated_gradients")).sum(
         axis=1

@@ -32,7 +32,7 @@ class Rung:
         ]
         test = self.test(model)
         proba = outcomes[-1].aligned(self.classes)[-len(test.y) :]
-        return Result(self, model, outcomes[-1], test, proba, np.concatenate(chosen) if choose else None)
+        return Result(self, model, outcomes[-1], test, proba, np.concatenate(chosen) if chosen and choose else None)
 
     def test(self, model):
         return self.fits[-1].test(model)
@@ -75,7 +75,7 @@ def intra(data_home):
 
 
 def chronological(data_home):
-    """The first 70 % of every record train, the rest tests; the first 55 % train those whose predictions choose."""
+    """The first 70 % of every record train, the rest tests; nothing is held out to choose with."""
 
     def between(low, high):
         def rows(model):
@@ -85,9 +85,7 @@ def chronological(data_home):
 
         return rows
 
-    choosing = Fit("chronological-choose", between(0, 0.55), choose=between(0.55, 0.7))
-    testing = Fit("chronological", between(0, 0.7), test=between(0.7, 2))
-    return Rung("chronological", tuple("NSVFQ"), (choosing, testing))
+    return Rung("chronological", tuple("NSVFQ"), (Fit("chronological", between(0, 0.7), test=between(0.7, 2)),))
 
 
 def inter(data_home):
@@ -117,15 +115,19 @@ def _stretched(beats, model, data_home):
 
 
 def ensemble(rung, results, **settings):
-    """The library's ensemble of models that were trained before, chosen by their held-out predictions.
+    """The library's ensemble of models that were trained before, chosen by their held-out predictions if there are any.
 
-    Returns its test probabilities and the fitted ensemble.
+    Returns its test probabilities and the fitted ensemble, or None where the choice needs what is not there.
     """
-    kept = [(name, Kept(np.concatenate([r.held_out, r.proba]), list(rung.classes))) for name, r in results.items()]
     first = next(iter(results.values()))
+    if first.held_out is None and settings["weights"] == "score":
+        return None
+    held_out = {name: r.proba[:0] if r.held_out is None else r.held_out for name, r in results.items()}
+    kept = [(name, Kept(np.concatenate([held_out[name], r.proba]), list(rung.classes))) for name, r in results.items()]
     rows = np.arange(len(kept[0][1].proba), dtype=float)[:, None]
-    held_out, test = np.split(rows, [len(first.held_out)])
+    choosing, test = np.split(rows, [len(held_out[kept[0][0]])])
+    labels = rung.labels_that_choose(first.model) if len(choosing) else np.asarray(rung.classes)
     voting = TopKVotingClassifier(kept, prefit=True, scoring="f1_macro", **settings)
-    voting.fit(held_out, rung.labels_that_choose(first.model))
+    voting.fit(rows[: len(labels)], labels)
     order = [list(voting.classes_).index(label) for label in rung.classes]
     return voting.predict_proba(test)[:, order], voting
