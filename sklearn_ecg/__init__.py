@@ -5,6 +5,7 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AdaptedClassifier": "adaptation",
     "BeatSegmenter": "segmentation",
     "CNNClassifier": "classifiers",
     "CNNLSTMAttention": "classifiers",
@@ -12,7 +13,9 @@ _HOMES = {
     "ECGFilter": "preprocessing",
     "ECGResampler": "preprocessing",
     "ECGScaler": "preprocessing",
+    "GANSampler": "augmentation",
     "ResNetClassifier": "classifiers",
+    "TopKVotingClassifier": "ensemble",
 }
 
 __all__ = sorted(_HOMES)

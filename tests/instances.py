@@ -6,8 +6,11 @@ be set.
 """
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_ecg import (
+    AdaptedClassifier,
     BeatSegmenter,
     CNNClassifier,
     CNNLSTMAttention,
@@ -15,7 +18,9 @@ from sklearn_ecg import (
     ECGFilter,
     ECGResampler,
     ECGScaler,
+    GANSampler,
     ResNetClassifier,
+    TopKVotingClassifier,
 )
 
 
@@ -55,8 +60,39 @@ THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}
 """Transformers whose plain output is 3-D. Four checks outside ``check_estimator`` build a frame from the plain output
 or compare its second axis with the names, which no 3-D output can pass; the same class runs them with flat output."""
 
-INSTANCES = {**CLASSIFIERS, **TRANSFORMERS}
+META = {
+    "AdaptedClassifier": AdaptedClassifier(CNNClassifier(**SMALL, **EXACT), max_epochs=5, batch_size=64),
+    "TopKVotingClassifier": TopKVotingClassifier(
+        estimators=[
+            ("linear", LogisticRegression()),
+            ("stiff", LogisticRegression(C=0.01)),
+            ("tree", DecisionTreeClassifier(random_state=0)),
+        ],
+        cv=2,
+    ),
+}
+"""Classifiers made of other classifiers."""
+SAMPLERS = {
+    "GANSampler": GANSampler(
+        latent_size=4,
+        hidden_size=8,
+        channels=(8,),
+        kernel_size=3,
+        n_critic=1,
+        n_steps=3,
+        batch_size=32,
+        precision="float64",
+    ),
+}
+
+INSTANCES = {**CLASSIFIERS, **META, **TRANSFORMERS, **SAMPLERS}
 """Name of the instance → instance. The part of a name before a dash is its class."""
 
 QUICK = {"max_epochs": 3, "lr": 0.03, "batch_size": 256, "random_state": 0}
 """What our own tests set on top: they look at other things than scikit-learn's, and many of them train twice."""
+
+
+def set_everywhere(estimator, **params):
+    """Set parameters on an estimator and on those that it is made of, wherever they have them."""
+    known = {name: name.rpartition("__")[2] for name in estimator.get_params()}
+    return estimator.set_params(**{name: params[last] for name, last in known.items() if last in params})

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import ECGScaler
 from sklearn_ecg._validation import signal_feature_names
-from tests.instances import CLASSIFIERS, QUICK
+from tests.instances import CLASSIFIERS, META, QUICK, set_everywhere
 
 
 @pytest.fixture
@@ -86,6 +86,37 @@ def test_grid_search_over_two_processes_gives_what_one_gives(pipeline, beats):
     np.testing.assert_array_equal(two.cv_results_["mean_test_score"], one.cv_results_["mean_test_score"])
     assert len(set(two.cv_results_["mean_test_score"])) == 2
     np.testing.assert_array_equal(two.predict_proba(X), one.predict_proba(X))
+
+
+GRIDS = {
+    "AdaptedClassifier": {"lr": [1e-3, 0.03], "estimator__lr": [0.01], "layers": ["head", "all"]},
+    "TopKVotingClassifier": {"k": [1, 2], "by": ["model", "prediction"], "linear__C": [0.1]},
+}
+
+
+@pytest.mark.parametrize("name", META)
+def test_grid_search_over_an_estimator_and_its_part(name, beats):
+    X, y, groups = beats
+    estimator = set_everywhere(clone(META[name]), **{**QUICK, "n_side_features": 2})
+    search = GridSearchCV(estimator, GRIDS[name], cv=GroupKFold(2)).fit(X, y, groups=groups)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_score_ > 0.9
+    assert {key: search.best_estimator_.get_params()[key] for key in search.best_params_} == search.best_params_
+
+
+@pytest.mark.parametrize("name", META)
+def test_estimators_made_of_others_in_scikit_learns_tools(name, beats):
+    X, y, groups = beats
+    estimator = set_everywhere(clone(META[name]), **{**QUICK, "n_side_features": 2, "max_epochs": 8})
+    pipeline = make_pipeline(ECGScaler(by="lead", n_side_features=2), estimator)
+    assert cross_val_score(pipeline, X, y, cv=StratifiedGroupKFold(3), groups=groups).mean() > 0.9
+    voting = VotingClassifier([("one", pipeline), ("trees", ExtraTreesClassifier(20, random_state=0))], voting="soft")
+    assert voting.fit(X, y).score(X, y) > 0.9
+    assert CalibratedClassifierCV(pipeline, cv=2).fit(X, y).score(X, y) > 0.9
+    frame = pd.DataFrame(X, columns=signal_feature_names(["MLII"], 24, ["rr_previous", "rr_next"]))
+    fitted = pipeline.set_output(transform="pandas").fit(frame, y)
+    assert list(fitted[-1].feature_names_in_) == list(frame.columns)
+    assert fitted.score(frame, y) > 0.9
 
 
 def test_voting_beside_a_tabular_model(pipeline, beats):

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg._validation import read_lead_columns, signal_feature_names, validate_rows
 from sklearn_ecg.preprocessing import flatten_leads, unflatten_leads
-from tests.instances import CLASSIFIERS, QUICK
+from tests.instances import CLASSIFIERS, META, QUICK, set_everywhere
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 16, 3
 
@@ -29,12 +29,24 @@ def signals():
 
 
 @pytest.fixture
+def mapped(signals, tmp_path):
+    """The signals as rows on disk."""
+    np.save(tmp_path / "X.npy", flatten_leads(signals[0]).astype(np.float32))
+    return np.load(tmp_path / "X.npy", mmap_mode="r")
+
+
+@pytest.fixture
 def side():
     return np.random.default_rng(1).normal(2.0, 5.0, size=(40, N_SIDE))
 
 
-@pytest.fixture(params=CLASSIFIERS)
+@pytest.fixture(params=[*CLASSIFIERS, *META])
 def classifier(request):
+    return set_everywhere(clone({**CLASSIFIERS, **META}[request.param]), **QUICK)
+
+
+@pytest.fixture(params=CLASSIFIERS)
+def net(request):
     return clone(CLASSIFIERS[request.param]).set_params(**QUICK)
 
 
@@ -42,7 +54,7 @@ def test_three_d_and_flat_rows_are_interchangeable(classifier, signals):
     X, y = signals
     flat = flatten_leads(X)
     cube = clone(classifier).fit(X, y)
-    rows = clone(classifier).set_params(n_leads=N_LEADS).fit(flat, y)
+    rows = set_everywhere(clone(classifier), n_leads=N_LEADS).fit(flat, y)
     assert cube.n_features_in_ == rows.n_features_in_ == N_LEADS * N_TIMEPOINTS
     expected = cube.predict_proba(X)
     for fitted, given in ((cube, flat), (rows, X), (rows, flat)):
@@ -55,16 +67,20 @@ def test_nested_lists_are_records_too(classifier, signals):
     np.testing.assert_array_equal(fitted.predict_proba(X.tolist()), fitted.predict_proba(X))
 
 
-def test_contradictions_are_errors(classifier, signals, side):
+def test_contradictions_of_parameters_are_errors(net, signals):
     X, y = signals
     with pytest.raises(ValueError, match=r"X is 3-D with 2 lead\(s\), which contradicts n_leads=3"):
-        clone(classifier).set_params(n_leads=3).fit(X, y)
+        clone(net).set_params(n_leads=3).fit(X, y)
     with pytest.raises(ValueError, match="holds no side features, which contradicts n_side_features=3"):
-        clone(classifier).set_params(n_side_features=3).fit(X, y)
+        clone(net).set_params(n_side_features=3).fit(X, y)
     with pytest.raises(ValueError, match=r"Rows of 32 columns cannot be read with n_leads=5"):
-        clone(classifier).set_params(n_leads=5).fit(flatten_leads(X), y)
-    fitted = classifier.set_params(n_leads=N_LEADS).fit(X, y)
-    with pytest.raises(ValueError, match=r"records of shape \(1, 32\).*fitted on records of shape \(2, 16\)"):
+        clone(net).set_params(n_leads=5).fit(flatten_leads(X), y)
+
+
+def test_records_of_another_shape_are_refused(classifier, signals):
+    X, y = signals
+    fitted = set_everywhere(classifier, n_leads=N_LEADS).fit(X, y)
+    with pytest.raises(ValueError, match=r"records of shape \(1, 32\).* records of shape \(2, 16\)"):
         fitted.predict(X.reshape(40, 1, 32))
     with pytest.raises(ValueError, match=r"X has 31 features, but .* is expecting 32 features"):
         fitted.predict(flatten_leads(X)[:, :-1])
@@ -82,14 +98,14 @@ def test_non_finite_signals_are_refused(classifier, signals, value):
         fitted.predict(bad)
 
 
-def test_column_names_that_tell_leads_must_agree(classifier, signals):
+def test_column_names_that_tell_leads_must_agree(net, signals):
     X, y = signals
     frame = pd.DataFrame(flatten_leads(X), columns=signal_feature_names(["II", "V1"], N_TIMEPOINTS))
     with pytest.raises(ValueError, match=r"The column names tell 2 lead\(s\) \(II, V1\).*n_leads=1"):
-        clone(classifier).fit(frame, y)
-    fitted = classifier.set_params(n_leads=2).fit(frame, y)
+        clone(net).fit(frame, y)
+    fitted = net.set_params(n_leads=2).fit(frame, y)
     assert list(fitted.feature_names_in_) == list(frame.columns)
-    np.testing.assert_array_equal(fitted.predict_proba(frame), clone(classifier).fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(fitted.predict_proba(frame), clone(net).fit(X, y).predict_proba(X))
 
 
 def test_flatten_and_unflatten_are_inverse(signals, side):
@@ -105,20 +121,20 @@ def test_flatten_and_unflatten_are_inverse(signals, side):
     assert read_lead_columns(["II_0001", "II_0002"]) is None
 
 
-def test_side_features_decide_where_the_signal_cannot(classifier, side):
+def test_side_features_decide_where_the_signal_cannot(net, side):
     y = (side[:, 0] > 2.0).astype(int)
     rows = flatten_leads(np.zeros((40, 1, 8)), side)
-    fitted = classifier.set_params(n_side_features=N_SIDE, max_epochs=60).fit(rows, y)
+    fitted = net.set_params(n_side_features=N_SIDE, max_epochs=60).fit(rows, y)
     assert fitted.score(rows, y) > 0.9
     rescaled = flatten_leads(np.zeros((40, 1, 8)), 1000 * side + 7)
-    again = clone(classifier).fit(rescaled, y)  # standardised inside: their unit does not matter
+    again = clone(net).fit(rescaled, y)  # standardised inside: their unit does not matter
     np.testing.assert_allclose(again.predict_proba(rescaled), fitted.predict_proba(rows), atol=1e-6)
 
 
 def test_string_labels(classifier, signals):
     X, y = signals
     names = np.where(y, "V", "N")
-    fitted = classifier.set_params(max_epochs=20).fit(X, names)
+    fitted = set_everywhere(classifier, max_epochs=20).fit(X, names)
     assert list(fitted.classes_) == ["N", "V"]
     assert set(fitted.predict(X)) == {"N", "V"}
     assert fitted.score(X, names) > 0.9
@@ -130,19 +146,23 @@ def test_predictions_do_not_depend_on_the_batch(classifier, signals):
     fitted = classifier.fit(X, y)
     alone = np.vstack([fitted.predict_proba(row[None]) for row in X])
     np.testing.assert_allclose(fitted.predict_proba(X), alone, rtol=1e-12)
-    np.testing.assert_allclose(fitted.set_params(batch_size=7).predict_proba(X), alone, rtol=1e-12)
+    np.testing.assert_allclose(set_everywhere(fitted, batch_size=7).predict_proba(X), alone, rtol=1e-12)
 
 
 def test_same_seed_same_model_and_global_generators_untouched(classifier, signals):
     X, y = signals
-    classifier.set_params(batch_size=8, dropout=0.3)
+    set_everywhere(classifier, batch_size=8, dropout=0.3)
     numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
     torch_state = torch.get_rng_state()
     first, second = clone(classifier).fit(X, y), clone(classifier).fit(X, y)
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), torch_state)
-    other = clone(classifier).set_params(random_state=1).fit(X, y)
+
+
+def test_another_seed_is_another_model(net, signals):
+    X, y = signals
+    first, other = (clone(net).set_params(random_state=seed).fit(X, y) for seed in (0, 1))
     assert not np.array_equal(other.predict_proba(X), first.predict_proba(X))
 
 
@@ -156,13 +176,13 @@ def test_pickle_keeps_predictions_and_holds_no_torch_object(classifier, signals)
     loaded = pickle.loads(state)
     assert torch.equal(torch.get_rng_state(), torch_state)
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
-    fitted.set_params(**{"channels": (4, 4)} if "channels" in fitted.get_params() else {})
+    set_everywhere(fitted, channels=(4, 4))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), loaded.predict_proba(X))
 
 
 def test_skops_trusts_our_classes_alone(classifier, signals):
     X, y = signals
-    pipeline = make_pipeline(StandardScaler(), classifier.set_params(n_leads=N_LEADS)).fit(flatten_leads(X), y)
+    pipeline = make_pipeline(StandardScaler(), set_everywhere(classifier, n_leads=N_LEADS)).fit(flatten_leads(X), y)
     stored = skops.io.dumps(pipeline)
     unknown = skops.io.get_untrusted_types(data=stored)
     assert all(name.startswith("sklearn_ecg.") for name in unknown), unknown
@@ -170,15 +190,15 @@ def test_skops_trusts_our_classes_alone(classifier, signals):
     np.testing.assert_array_equal(loaded.predict_proba(flatten_leads(X)), pipeline.predict_proba(flatten_leads(X)))
 
 
-def test_memory_mapped_signals_give_the_same_model(classifier, signals, tmp_path):
-    X, y = signals
-    X = X.astype(np.float32)
-    np.save(tmp_path / "X.npy", flatten_leads(X))
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    classifier.set_params(n_leads=N_LEADS)
-    expected = clone(classifier).fit(flatten_leads(X), y).predict_proba(X)
+def test_memory_mapped_signals_give_the_same_model(classifier, signals, mapped):
+    rows, y = np.array(mapped), signals[1]
+    set_everywhere(classifier, n_leads=N_LEADS)
+    expected = clone(classifier).fit(rows, y).predict_proba(rows)
     np.testing.assert_array_equal(classifier.fit(mapped, y).predict_proba(mapped), expected)
-    rows, _ = validate_rows(classifier, mapped, reset=False)
+
+
+def test_memory_mapped_signals_are_not_copied(net, signals, mapped):
+    rows, _ = validate_rows(net.set_params(n_leads=N_LEADS), mapped, reset=True)
     assert np.shares_memory(rows, mapped)
 
 

@@ -8,6 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 import sklearn_ecg
@@ -33,3 +34,21 @@ def test_demo_prints_a_report_and_saves_its_figures(tmp_path, monkeypatch, capsy
     runpy.run_path(str(ROOT / "examples" / "demo.py"), run_name="__main__")
     assert "macro-F1 over N, S, V, F on unseen patients" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"attention.png", "beats.png", "confusion.png", "history.png"}
+
+
+GALLERY = sorted(path.name for path in (ROOT / "examples").glob("plot_*.py"))
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_gallery_prints_what_it_finds_and_saves_its_figure(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setattr(sys, "argv", [name, str(tmp_path / "figure.png")])
+    runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+    plt.close("all")
+    assert capsys.readouterr().out.strip()
+    height, width, _ = plt.imread(tmp_path / "figure.png").shape
+    assert min(height, width) > 300
+
+
+def test_every_example_is_run():
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"demo.py", *GALLERY}

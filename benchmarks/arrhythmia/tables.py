@@ -18,7 +18,7 @@ CAPTIONS = {
 PROTOCOLS = {
     "intra": "70/15/15 of the beats of all 48 records at random within each class; ensembles choose on the 15 % "
     "validation rows",
-    "chronological": "within each of 48 records the first 70 % of the beats train, the rest tests; nothing is held out, "
+    "chronological": "within each of 48 records the first 70 % of the beats train, the rest tests; nothing held out, "
     "so no ensemble can choose by score",
     "inter": "DS1 trains, DS2 tests; ensembles choose on the pooled out-of-fold predictions of 5 folds of records of "
     "DS1",

@@ -118,7 +118,7 @@ class CNNLSTMClassifier(BeatClassifier):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(["N", "V"], 40)
     >>> X = rng.normal(size=(80, 1, 32)) + np.where(y == "V", 2.0, 0.0)[:, None, None] * np.hanning(32)
-    >>> clf = CNNLSTMClassifier(channels=(8,), max_epochs=10, lr=1e-2, random_state=0).fit(X, y)
+    >>> clf = CNNLSTMClassifier(channels=(8,), max_epochs=20, lr=1e-2, random_state=0).fit(X, y)
     >>> bool(clf.score(X, y) > 0.9)
     True
     """

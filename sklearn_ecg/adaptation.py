@@ -1,0 +1,319 @@
+"""Adaptation of a fitted classifier to a patient of whom a few beats are labelled."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import xlogy
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted
+
+from ._base import NeuralClassifier
+from ._validation import validate_rows
+
+
+class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """A fitted neural classifier, trained on with a few labelled beats of a new patient.
+
+    The classifier handed over in a :class:`~sklearn.frozen.FrozenEstimator` stays as it is; a copy of its network goes
+    on training with the rows given to ``fit``. Two means work against forgetting: ``anchor`` draws the weights back to
+    where they began (L2-SP [1]_), and rows of the training set, given as ``X_source``, are trained on besides, so that
+    a class the new patient has not shown yet is not lost. The base's loss, optimizer and augmentation stay; its class
+    weights, early stopping and schedule of the learning rate do not.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A neural classifier, or a Pipeline that ends in one. In a FrozenEstimator it must be fitted, and its earlier
+        steps transform the rows as they are; otherwise a clone of it is fitted to the rows given to ``fit`` first.
+    layers : {"head", "all"}, default="all"
+        What is trained: the head (the side features' layers and those behind the summary of the signal), or everything.
+    anchor : float, default=0.0
+        Factor of half the squared distance of the weights from the base's, which is added to the loss.
+    source_share : float, default=0.5
+        Share of the total weight that ``X_source`` gets, where it is given.
+    max_epochs : int, default=20
+        Passes over the rows.
+    batch_size : int, default=128
+        Rows in a batch.
+    lr : float, default=1e-3
+        Learning rate.
+    settings : dict or None, default=None
+        Further parameters of the classifier that are changed for the adaptation and leave its weights' shapes alone:
+        ``{"dropout": 0.0, "class_weight": "balanced"}``.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the batches and the dropout.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The adapted classifier, or a Pipeline of the base's earlier steps and the adapted classifier.
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the base, of which the new patient's may be a part.
+    n_features_in_ : int
+        Width of a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where the base was fitted on such.
+
+    References
+    ----------
+    .. [1] X. Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018.
+
+    Examples
+    --------
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn_ecg import AdaptedClassifier, CNNClassifier
+    >>> from sklearn_ecg.datasets import make_beats
+    >>> others, patient = make_beats(6, random_state=0), make_beats(1, random_state=1)
+    >>> base = CNNClassifier(n_side_features=4, max_epochs=5, random_state=0).fit(others.data, others.target)
+    >>> adapted = AdaptedClassifier(FrozenEstimator(base), random_state=0)
+    >>> few = slice(0, 20)
+    >>> proba = adapted.fit(patient.data[few], patient.target[few]).predict_proba(patient.data[20:])
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "layers": [StrOptions({"head", "all"})],
+        "anchor": [Interval(Real, 0, None, closed="left")],
+        "source_share": [Interval(Real, 0, 1, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "settings": [dict, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        layers="all",
+        anchor=0.0,
+        source_share=0.5,
+        max_epochs=20,
+        batch_size=128,
+        lr=1e-3,
+        settings=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.layers = layers
+        self.anchor = anchor
+        self.source_share = source_share
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.settings = settings
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, X_source=None, y_source=None):
+        """Adapt a copy of the base.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Labelled rows of the new patient, as the base takes them.
+        y : array-like of shape (n_samples,)
+            Labels, each known to the base.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the patient's rows.
+        X_source : array-like of shape (n_source, n_features) or (n_source, n_leads, n_timepoints), default=None
+            Rows of the base's training set, or a part of them. As metadata, they must not be as many as the rows that
+            are cross-validated, or scikit-learn splits them, too.
+        y_source : array-like of shape (n_source,), default=None
+            Their labels.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        TypeError
+            If the base is no neural classifier.
+        ValueError
+            If ``y`` has a label that the base does not know, or one of ``X_source`` and ``y_source`` is missing.
+        """
+        vars(self).pop("estimator_", None)  # a fit that fails leaves no half-fitted classifier
+        if (X_source is None) != (y_source is None):
+            raise ValueError("X_source and y_source are wanted together, got one without the other.")
+        y = _check_y(y, estimator=self)
+        check_classification_targets(y)
+        model = self._copy_of_base(X, y, sample_weight)
+        steps, classifier = _split_last(model)
+        rows, labels, weight = self._rows(steps, classifier, X, y, sample_weight)
+        if X_source is not None:
+            source, source_labels, ones = self._rows(steps, classifier, X_source, column_or_1d(y_source), None)
+            share = self.source_share / (1 - self.source_share) * weight.sum() / len(source)
+            rows, labels = np.concatenate([rows, source]), np.concatenate([labels, source_labels])
+            weight = np.concatenate([weight, share * ones])
+        _refuse_unknown(labels[weight > 0], model.classes_)
+        self._train_on(classifier, rows, labels, weight)
+        self._keep(model)
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "estimator_")
+
+    def _copy_of_base(self, X, y, sample_weight):
+        """The base's copy, whose classifier is to be trained on."""
+        if isinstance(self.estimator, FrozenEstimator):
+            check_is_fitted(self.estimator)
+            return copy.deepcopy(self.estimator.estimator)
+        base = clone(self.estimator)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        _, classifier = _split_last(base)
+        if classifier.random_state is None:
+            classifier.set_params(random_state=int(seed))
+        weights = {} if sample_weight is None else {_weight_name(base): sample_weight}
+        with config_context(enable_metadata_routing=False):  # the name tells which step the weights are for
+            return base.fit(X, y, **weights)
+
+    def _rows(self, steps, classifier, X, y, sample_weight):
+        """Rows as the base's classifier takes them, with their labels and weights."""
+        check_consistent_length(X, y)
+        rows, _ = validate_rows(classifier, _transform(steps, X), reset=False)
+        return rows, y, _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+
+    def _train_on(self, classifier, X, y, weight):
+        classifier.set_params(
+            warm_start=True,
+            early_stopping=False,
+            lr_schedule="constant",
+            class_weight=None,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            random_state=self.random_state,
+        )
+        parts = [name for name, _ in classifier.module_.named_children()]
+        classifier._frozen_parts = tuple(part for part in parts if self.layers == "head" and part != "head")
+        classifier._anchor = self.anchor
+        names = vars(classifier).pop("feature_names_in_", None)  # the rows were checked, and have no names any more
+        classifier.fit(X, y, sample_weight=weight)
+        if names is not None:
+            classifier.feature_names_in_ = names
+
+    def _keep(self, model):
+        self.estimator_, self.classes_ = model, model.classes_
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
+
+    def predict_proba(self, X):
+        """Class probabilities of the adapted classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Rows, as in ``fit``.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes), float64
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    def predict(self, X):
+        """The most probable class of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Rows, as in ``fit``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def get_metadata_routing(self):
+        """Which metadata go where; see scikit-learn's user guide on metadata routing."""
+        return MetadataRouter(owner=self).add_self_request(self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator).input_tags
+        tags.input_tags.three_d_array = True  # a Pipeline does not tell it of its steps
+        return tags
+
+
+def most_uncertain(estimator, X, n_labels, *, measure="margin"):
+    """Rows that a classifier is least sure of: the ones worth a label.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted classifier with ``predict_proba``.
+    X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+        Rows without labels.
+    n_labels : int
+        Number of rows wanted, from 1 to n_samples.
+    measure : {"margin", "entropy", "confidence"}, default="margin"
+        "margin": the two most probable classes are close; "entropy": the probabilities are spread; "confidence": the
+        most probable class is not probable.
+
+    Returns
+    -------
+    index : ndarray of shape (n_labels,)
+        Positions in ``X``, the most uncertain first.
+
+    Raises
+    ------
+    ValueError
+        If ``n_labels`` or ``measure`` is out of its range.
+    """
+    if measure not in _CERTAINTY:
+        raise ValueError(f"measure must be one of {sorted(_CERTAINTY)}, got {measure!r}.")
+    proba = np.sort(estimator.predict_proba(X), axis=1)
+    if not isinstance(n_labels, Integral) or isinstance(n_labels, bool) or not 1 <= n_labels <= len(proba):
+        raise ValueError(f"n_labels must be an integer from 1 to {len(proba)}, the number of rows, got {n_labels!r}.")
+    return np.argsort(_CERTAINTY[measure](proba), kind="stable")[:n_labels]
+
+
+_CERTAINTY = {
+    "margin": lambda proba: proba[:, -1] - (proba[:, -2] if proba.shape[1] > 1 else 0),
+    "entropy": lambda proba: xlogy(proba, proba).sum(axis=1),
+    "confidence": lambda proba: proba[:, -1],
+}
+"""Certainty from probabilities sorted within each row."""
+
+
+def _split_last(base):
+    """Earlier steps and the classifier of a Pipeline, or of a classifier alone."""
+    steps = [step for _, step in base.steps if step not in (None, "passthrough")] if hasattr(base, "steps") else [base]
+    if not isinstance(steps[-1], NeuralClassifier):
+        raise TypeError(
+            f"estimator must be a neural classifier of sklearn_ecg, or a Pipeline that ends in one, got "
+            f"{type(steps[-1]).__name__}. A fitted one is handed over in a FrozenEstimator."
+        )
+    return steps[:-1], steps[-1]
+
+
+def _transform(steps, X):
+    for step in steps:
+        if hasattr(step, "transform"):  # a sampler has none, and changes training rows alone
+            X = step.transform(X)
+    return X
+
+
+def _refuse_unknown(labels, classes):
+    unknown = sorted(set(labels.tolist()) - set(classes.tolist()), key=str)
+    if unknown:
+        raise ValueError(f"y and y_source must have labels that the base knows, {classes.tolist()}, got {unknown}.")
+
+
+def _weight_name(base):
+    return f"{base.steps[-1][0]}__sample_weight" if hasattr(base, "steps") else "sample_weight"
