@@ -67,7 +67,7 @@ for way in ("random", "least sure"):
     print(f"{way:10}", *(f"{n:3d} labels: {scores[way, n]:.3f}" for n in (0, *N_LABELS)), sep="   ")
 
 # %%
-# Labels of the beats that the base is least sure of are worth more than as many at random.
+# In this run, labels of the beats that the base is least sure of are worth more than as many at random.
 figure, ax = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
 for way, marker in (("random", "o"), ("least sure", "s")):
     ax.plot((0, *N_LABELS), [scores[way, n] for n in (0, *N_LABELS)], marker=marker, label=way)

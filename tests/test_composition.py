@@ -29,7 +29,7 @@ def beats():
 
 @pytest.fixture(params=CLASSIFIERS)
 def classifier(request):
-    return clone(CLASSIFIERS[request.param]).set_params(**{**QUICK, "n_side_features": 2, "max_epochs": 8})
+    return clone(CLASSIFIERS[request.param]).set_params(**{**QUICK, "n_side_features": 2, "max_epochs": 15})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_cross_validation_with_routing_off(pipeline, beats):
 
 def test_cross_validation_routes_groups_to_the_inner_split(pipeline, beats):
     X, y, groups = beats
-    pipeline[-1].set_params(early_stopping=True, validation_fraction=0.25)
+    pipeline[-1].set_params(early_stopping=True, validation_fraction=0.25, patience=15, max_epochs=25)
     with config_context(enable_metadata_routing=True):  # a warning would be an error: groups do arrive
         scores = cross_val_score(pipeline, X, y, cv=StratifiedGroupKFold(3), params={"groups": groups})
     assert scores.mean() > 0.9
@@ -107,7 +107,7 @@ def test_grid_search_over_an_estimator_and_its_part(name, beats):
 @pytest.mark.parametrize("name", META)
 def test_estimators_made_of_others_in_scikit_learns_tools(name, beats):
     X, y, groups = beats
-    estimator = set_everywhere(clone(META[name]), **{**QUICK, "n_side_features": 2, "max_epochs": 8})
+    estimator = set_everywhere(clone(META[name]), **{**QUICK, "n_side_features": 2, "max_epochs": 15})
     pipeline = make_pipeline(ECGScaler(by="lead", n_side_features=2), estimator)
     assert cross_val_score(pipeline, X, y, cv=StratifiedGroupKFold(3), groups=groups).mean() > 0.9
     voting = VotingClassifier([("one", pipeline), ("trees", ExtraTreesClassifier(20, random_state=0))], voting="soft")

@@ -9,8 +9,9 @@ from .._faithfulness import probability_fall, wave_shares
 from .._results import write_results
 from . import data, models
 from .protocols import rung_of
-from .tables import chosen_models, print_table
+from .tables import print_table
 
+SIGNAL_ALONE = "CNN-LSTM-Attention, signal alone"
 N_BEATS = 60  # of each class in each record at most
 
 
@@ -18,9 +19,9 @@ def explain(args):
     """Fall of the probability when the most relevant fifth of the signal is hidden, against a random fifth."""
     rung = rung_of("inter", args.data_home)
     metrics, rows = {}, []
-    for name, model in chosen_models(args).items():
-        if name not in models.ARCHITECTURES:
-            continue
+    known = explained_models()
+    for name in args.models or known:
+        model = known[name]
         result = rung.run(model, args.seed, args, choose=False)
         estimator, beats = result.outcome.model(), some_beats(result.test, args.seed)
         for how, explainer in EXPLAINERS.items():
@@ -47,13 +48,16 @@ def explain(args):
 FALLS = ("relevant", "random", "difference")
 WAVES = ("P", "QRS", "T")
 EXPLAINERS = {
-    "Grad-CAM as published": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
     "Grad-CAM": lambda estimator, X: grad_cam(estimator, X),
+    "Grad-CAM as published": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
     "gradient": lambda estimator, X: np.abs(saliency(estimator, X)).sum(axis=1),
-    "integrated gradients": lambda estimator, X: np.abs(saliency(estimator, X, method="integrated_gradients")).sum(
-        axis=1
-    ),
 }
+
+
+def explained_models():
+    """Name → model: the architectures, and one that has nothing but the signal to look at."""
+    nets = {kind: models.models_of("inter")[kind] for kind in models.ARCHITECTURES}
+    return {**nets, SIGNAL_ALONE: models.ablations_of("inter")["signal alone"]}
 
 
 def some_beats(beats, seed):

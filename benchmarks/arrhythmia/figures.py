@@ -12,6 +12,7 @@ from sklearn_ecg.plotting import SaliencyDisplay
 from .._results import RESULTS
 from . import data, models
 from .adapt import BUDGETS
+from .explain import SIGNAL_ALONE, explained_models
 from .protocols import rung_of
 
 FOLDER = Path(__file__).parents[2] / "docs" / "figures"
@@ -48,9 +49,9 @@ def roc(args):
 
 
 def relevance(args, per_class=2):
-    """Beats of DS2 that are recognised, coloured by Grad-CAM for their class."""
+    """Beats of DS2 that the network without side features recognises, coloured by Grad-CAM for their class."""
     rung = rung_of("inter", args.data_home)
-    model = models.models_of("inter")[(args.models or ["CNN-LSTM-Attention"])[0]]
+    model = explained_models()[SIGNAL_ALONE]
     result = rung.run(model, args.seed, args, choose=False)
     in_mv = data.load("ds2", model.features, args.data_home)
     rng = np.random.default_rng(args.seed)

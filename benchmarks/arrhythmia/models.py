@@ -129,24 +129,12 @@ def models_of(protocol):
 
 def recipes():
     """Name → model: what was compared inside DS1 before anything was tested on DS2."""
-    base = models_of("inter")["CNN-LSTM-Attention"]
-    raw = replace(base, features=(*RR_FEATURES, *(f for f in PATIENT_FEATURES if f != "rr_ratio")))
-    without_late = tuple(name for name in PATIENT_FEATURES if not name.endswith("to_late"))
-
-    def changed(model=base, **settings):
-        return replace(model, settings={**model.settings, **settings})
-
+    nets = models_of("inter")
+    base = nets["CNN-LSTM-Attention"]
     return {
-        "trees": models_of("inter")["trees"],
-        "chosen": base,
-        "with heart rate": raw,
-        "with heart rate, without QRS to late": replace(
-            raw, features=tuple(name for name in raw.features if name != "log_qrs_distance_to_late")
-        ),
-        "without late beats": replace(base, features=without_late),
-        "each beat scaled by itself": replace(base, scale=None),
-        "no signal dropout": changed(signal_dropout=0.0),
-        "without stretches": replace(base, stretches=False),
+        "trees": nets["trees"],
+        **{kind: nets[kind] for kind in ARCHITECTURES},
+        "CNN-LSTM-Attention, each beat scaled by itself": replace(base, scale=None),
     }
 
 
