@@ -193,6 +193,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             lr=self.lr,
             random_state=self.random_state,
         )
+        classifier.set_params(**(self.settings or {}))
         parts = [name for name, _ in classifier.module_.named_children()]
         classifier._frozen_parts = tuple(part for part in parts if self.layers == "head" and part != "head")
         classifier._anchor = self.anchor

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
 from sklearn import config_context
@@ -61,6 +62,18 @@ def distance(fitted, other):
     """Squared distance between the weights of two classifiers, statistics left out."""
     pairs = zip(fitted.module_.parameters(), other.module_.parameters(), strict=True)
     return sum(float(((a - b) ** 2).sum().detach()) for a, b in pairs)
+
+
+def test_settings_change_the_copy_alone(base, patient):
+    calm = adapt(base, patient)
+    noisy = adapt(base, patient, settings={"dropout": 0.5})
+    assert {module.p for module in noisy.estimator_.module_.modules() if isinstance(module, torch.nn.Dropout)} == {0.5}
+    assert base.dropout == 0 and noisy.estimator_.dropout == 0.5
+    assert distance(calm.estimator_, noisy.estimator_) > 0
+    with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
+        adapt(base, patient, settings={"colour": "red"})
+    with pytest.raises(ValueError, match="warm_start=True continues a module fitted with norm"):
+        adapt(base, patient, settings={"norm": "batch"})
 
 
 def test_the_base_stays_as_it_is(base, source, patient):
