@@ -17,13 +17,11 @@ from .tables import print_table
 FIRST = 300 * 360  # samples of the records: five minutes
 BUDGETS = (10, 20, 50, 100, None)
 N_DRAWS = 2  # of random labels
-N_SOURCE = 50  # rows of each class of the training set
 CALM = {"side_noise": 0.0, "signal_dropout": 0.0}
 CANDIDATES = {
     "head": {"layers": "head", "settings": CALM},
-    "head, three times as long": {"layers": "head", "settings": CALM, "max_epochs": 60},
+    "head, twice as long": {"layers": "head", "settings": CALM, "max_epochs": 40},
     "all": {"settings": CALM},
-    "all, source rows": {"settings": CALM, "source_share": 0.2},
 }
 """Ways to adapt; the one is taken whose macro-F1 is best on DS1, by the models of the folds that have not seen it."""
 
@@ -38,7 +36,7 @@ def adapt(args):
     inside = inside_ds1(rung, model, args)
     chosen = max(CANDIDATES, key=lambda name: inside[name]["macro_f1"].estimate)
     base = rung.run(model, args.seed, args, choose=False)
-    patients = Patients(base.test, base.outcome.model(), source_rows(rung, model, args))
+    patients = Patients(base.test, base.outcome.model())
     curves = {"none": {"all": patients.summary(rung, [base.predicted])}}
     for strategy in STRATEGIES:
         curves[strategy] = {
@@ -53,8 +51,8 @@ def adapt(args):
 class Patients:
     """Test records, whose first five minutes may be labelled, and the classifier that has not seen them."""
 
-    def __init__(self, beats, estimator, source):
-        self.beats, self.estimator, self.source = beats, estimator, source
+    def __init__(self, beats, estimator=None):
+        self.beats, self.estimator = beats, estimator
         self.early = beats.position < FIRST
 
     def summary(self, rung, runs):
@@ -95,19 +93,8 @@ class Patients:
         return np.concatenate([asked, by_chance[~np.isin(by_chance, asked)][: budget - n_asked]])
 
     def adapt_to(self, labelled, settings, draw):
-        adapted = AdaptedClassifier(
-            FrozenEstimator(self.estimator), **{"lr": 3e-3, "batch_size": 64, "random_state": draw, **settings}
-        )
-        source = {"X_source": self.source.X, "y_source": self.source.y} if "source_share" in settings else {}
-        return adapted.fit(labelled.X, labelled.y, **source)
-
-
-def source_rows(rung, model, args, records=None):
-    """So many rows of every class of the training set."""
-    beats = data.load("ds1", model.features, args.data_home, scale=model.scale)
-    beats = beats if records is None else beats[np.isin(beats.record, records)]
-    rng = np.random.default_rng(args.seed)
-    return beats[np.concatenate([rng.permutation(np.flatnonzero(beats.y == c))[:N_SOURCE] for c in rung.classes])]
+        settings = {"lr": 3e-3, "batch_size": 64, "random_state": draw, **settings}
+        return AdaptedClassifier(FrozenEstimator(self.estimator), **settings).fit(labelled.X, labelled.y)
 
 
 def inside_ds1(rung, model, args):
@@ -116,16 +103,13 @@ def inside_ds1(rung, model, args):
     groups = []
     for fit in rung.fits[:-1]:
         outcome, beats = run(fit, model, args.seed, resume=args.resume), fit.choose(model)
-        seen = np.setdiff1d(
-            np.unique(data.load("ds1", model.features, args.data_home, scale=model.scale).record), beats.record
-        )
-        patients = Patients(beats, outcome.model(), source_rows(rung, model, args, seen))
+        patients = Patients(beats, outcome.model())
         groups.append(patients)
         labels["none"].append(outcome.model().predict(beats.X))
         for name, settings in CANDIDATES.items():
             labels[name].append(patients.adapted("random", None, settings))
             print(fit.name, name, flush=True)
-    together = Patients(sum((p.beats for p in groups[1:]), start=groups[0].beats), None, None)
+    together = Patients(sum((p.beats for p in groups[1:]), start=groups[0].beats))
     return {name: together.summary(rung, [np.concatenate(parts)]) for name, parts in labels.items()}
 
 
@@ -137,7 +121,7 @@ def forest(rung, args):
     train = data.load("ds1", model.features, args.data_home, scale=model.scale) + test[early]
     outcome = run(Fit("adapt", lambda model: train, test=lambda model: test), model, args.seed, resume=args.resume)
     labels = np.asarray(rung.classes)[outcome.aligned(rung.classes).argmax(axis=1)]
-    return Patients(test, None, None).summary(rung, [labels])
+    return Patients(test).summary(rung, [labels])
 
 
 def report(args, kind, inside, chosen, curves):

@@ -1,8 +1,8 @@
-"""Where Grad-CAM and integrated gradients look on DS2, and whether what they show matters."""
+"""Where Grad-CAM looks on DS2, and whether what it shows matters."""
 
 import numpy as np
 
-from sklearn_ecg.explain import grad_cam, saliency
+from sklearn_ecg.explain import grad_cam
 from sklearn_ecg.metrics import bootstrap_interval
 
 from .._faithfulness import probability_fall, wave_shares
@@ -45,12 +45,11 @@ def explain(args):
     print_table(columns, rows)
 
 
-FALLS = ("relevant", "random", "difference")
+FALLS = ("relevant", "random", "difference", "difference where called S, V or F")
 WAVES = ("P", "QRS", "T")
 EXPLAINERS = {
     "Grad-CAM": lambda estimator, X: grad_cam(estimator, X),
     "Grad-CAM as published": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
-    "gradient": lambda estimator, X: np.abs(saliency(estimator, X)).sum(axis=1),
 }
 
 
@@ -74,10 +73,14 @@ def faithfulness(estimator, beats, relevance, n_side, seed):
     relevant, random = probability_fall(estimator, beats.X, relevance, n_side_features=n_side, random_state=seed)
     by_record = {"groups": beats.record, "random_state": 0}
     shares = wave_shares(relevance, fs=data.FS, r_sample=data.R_SAMPLE)
+    called = estimator.predict(beats.X) != "N"
     return {
         "relevant": bootstrap_interval(np.mean, relevant, **by_record),
         "random": bootstrap_interval(np.mean, random, **by_record),
         "difference": bootstrap_interval(np.mean, relevant - random, **by_record),
+        "difference where called S, V or F": bootstrap_interval(
+            np.mean, (relevant - random)[called], groups=beats.record[called], random_state=0
+        ),
         "shares": {wave: np.nanmean(share) for wave, share in shares.items()},
         "n_beats": len(beats.y),
     }

@@ -128,13 +128,14 @@ def models_of(protocol):
 
 
 def recipes():
-    """Name → model: what was compared inside DS1 before anything was tested on DS2."""
+    """Name → model: what is compared inside DS1."""
     nets = models_of("inter")
     base = nets["CNN-LSTM-Attention"]
     return {
         "trees": nets["trees"],
         **{kind: nets[kind] for kind in ARCHITECTURES},
         "CNN-LSTM-Attention, each beat scaled by itself": replace(base, scale=None),
+        "CNN-LSTM-Attention, four RR features": replace(base, features=RR_FEATURES),
     }
 
 
