@@ -1,10 +1,22 @@
 """Loaders of public ECG databases, and synthetic ECG."""
 
+from ._apnea import fetch_apnea_ecg
 from ._download import get_data_home
 from ._ludb import fetch_ludb
 from ._make_beats import make_beats
 from ._mitdb import fetch_mitdb, fetch_mitdb_beats
+from ._ptbxl import fetch_ptbxl
 from ._record import ECGRecord
 from ._synthetic import make_ecg
 
-__all__ = ["ECGRecord", "fetch_ludb", "fetch_mitdb", "fetch_mitdb_beats", "get_data_home", "make_beats", "make_ecg"]
+__all__ = [
+    "ECGRecord",
+    "fetch_apnea_ecg",
+    "fetch_ludb",
+    "fetch_mitdb",
+    "fetch_mitdb_beats",
+    "fetch_ptbxl",
+    "get_data_home",
+    "make_beats",
+    "make_ecg",
+]

@@ -11,6 +11,7 @@ from pathlib import Path
 PHYSIONET_URL = "https://physionet.org/files/"
 RETRIES = 3
 _WORKERS = 4
+_NAMED = 50
 _SUMS = "SHA256SUMS.txt"
 
 
@@ -53,7 +54,24 @@ def record_names(records, sets, known, database):
     return names
 
 
-def provide_records(folder, database, records, files_of, *, shared=(), download_if_missing=True):
+def provide_files(folder, database, names, *, download_if_missing=True):
+    """Have the files ``names`` of a database in ``folder``, downloading what is missing.
+
+    Raises
+    ------
+    OSError
+        If a download fails, or a file is missing and nothing may be downloaded.
+    """
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing and download_if_missing:
+        download(folder, database, missing)
+    elif missing:
+        raise FileNotFoundError(
+            f"{folder} holds no {', '.join(missing)}, which every record needs. {_remedy(folder, database)}"
+        )
+
+
+def provide_records(folder, database, records, files_of, *, shared=(), unlisted=(), download_if_missing=True):
     """Names of the records that are complete in ``folder``, after downloading what is missing.
 
     Parameters
@@ -68,6 +86,8 @@ def provide_records(folder, database, records, files_of, *, shared=(), download_
         Record → its files, relative to ``folder``.
     shared : sequence of str
         Files that every record needs.
+    unlisted : collection of str
+        Files that may have no published sum.
     download_if_missing : bool
         False reads the disk only: records that are not there are named in a warning.
 
@@ -82,31 +102,40 @@ def provide_records(folder, database, records, files_of, *, shared=(), download_
 
     missing = list(dict.fromkeys(name for record in records for name in missing_of(record)))
     if missing and download_if_missing:
-        download(folder, database, missing)
+        download(folder, database, missing, unlisted=unlisted)
     complete = [record for record in records if not missing_of(record)]
     absent = [name for name in shared if not (folder / name).is_file()]
     if absent and folder.is_dir():
         raise FileNotFoundError(f"{folder} holds no {', '.join(absent)}, which every record needs.")
     if not complete:
         raise OSError(
-            f"None of the {len(records)} record(s) wanted of {database} is in {folder}. Pass download_if_missing=True "
-            f"to download them from {PHYSIONET_URL}{database}/, or set data_home to the folder around {folder.name}/."
+            f"None of the {len(records)} record(s) wanted of {database} is in {folder}. {_remedy(folder, database)}"
         )
     if len(complete) < len(records):
-        absent = [record for record in records if record not in set(complete)]
+        found = set(complete)
+        absent = [record for record in records if record not in found]
+        named = ", ".join(absent[:_NAMED]) + (" and others" if len(absent) > _NAMED else "")
         warnings.warn(
-            f"{folder} holds {len(complete)} of the {len(records)} records wanted; missing: {', '.join(absent)}.",
+            f"{folder} holds {len(complete)} of the {len(records)} records wanted; missing: {named}.",
             UserWarning,
             stacklevel=4,  # the caller of fetch_*,
         )
     return complete
 
 
-def download(folder, database, names):
+def _remedy(folder, database):
+    return (
+        f"Pass download_if_missing=True to download from {PHYSIONET_URL}{database}/, or set data_home to the folder "
+        f"around {folder.name}/."
+    )
+
+
+def download(folder, database, names, *, unlisted=()):
     """Download files of a PhysioNet database, each under a temporary name until its SHA-256 sum is right.
 
     The sum is the one in our registry, else the one in the database's own ``SHA256SUMS.txt``, fetched first: that
-    guards against broken transfers, not against a changed source.
+    guards against broken transfers, not against a changed source. A file of ``unlisted`` that neither names is
+    taken as it comes.
 
     Raises
     ------
@@ -125,7 +154,7 @@ def download(folder, database, names):
     registry = _known_sums(folder.name)
     with _quiet_pooch(pooch):
         if not set(names) <= set(registry):
-            registry = _published_sums(pooch, folder, url) | registry
+            registry = dict.fromkeys(unlisted) | _published_sums(pooch, folder, url) | registry
         unknown = sorted(set(names) - set(registry))
         if unknown:
             raise OSError(f"{url} does not list {', '.join(unknown)} in its {_SUMS}.")

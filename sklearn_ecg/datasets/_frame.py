@@ -1,4 +1,4 @@
-"""The forms in which a loader of beats hands out its data."""
+"""The forms in which a loader of rows hands out its data."""
 
 from .._validation import signal_feature_names
 
@@ -10,6 +10,9 @@ def as_requested(bunch, n_timepoints, *, return_X_y, as_frame):
         import pandas as pd
 
         bunch.data = pd.DataFrame(bunch.data, columns=bunch.feature_names)
-        bunch.target = pd.Series(bunch.target, name="target")
+        if bunch.target.ndim == 2:
+            bunch.target = pd.DataFrame(bunch.target, columns=bunch.target_names)
+        else:
+            bunch.target = pd.Series(bunch.target, name="target")
         bunch.frame = pd.concat([bunch.data, bunch.target], axis=1)
     return (bunch.data, bunch.target) if return_X_y else bunch

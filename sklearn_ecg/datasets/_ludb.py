@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 from .._annotations import STANDARD_LEADS
 from ._download import get_data_home, provide_records, record_names
 from ._record import WAVE_DTYPE, ECGRecord
-from ._wfdb import read_annotations, read_signal
+from ._wfdb import order_of_leads, read_annotations, read_signal
 
 _DATABASE = "ludb/1.0.1"
 _RECORDS = tuple(str(number) for number in range(1, 201))
@@ -115,17 +115,13 @@ def _age(cell):
 
 def _read_record(folder, name):
     signal, header = read_signal(folder, name)
-    standard = {lead.lower(): lead for lead in STANDARD_LEADS}
-    order = [header.sig_name.index(lead) for lead in standard if lead in header.sig_name]
-    if len(order) < len(standard):
-        raise OSError(f"Record {name}: the header in {folder} has the leads {header.sig_name}, not the standard 12.")
-    waves = {lead: _waves(read_annotations(folder, name, extension)) for extension, lead in standard.items()}
+    waves = {lead: _waves(read_annotations(folder, name, lead.lower())) for lead in STANDARD_LEADS}
     if any(len(marks) and marks["peak"].max() >= signal.shape[1] for marks in waves.values()):
         raise OSError(f"Record {name}: annotations in {folder} lie beyond the signal's {signal.shape[1]} samples.")
     peaks = [marks["peak"][marks["wave"] == "QRS"] for marks in (waves["II"], *waves.values())]
     return ECGRecord(
         name=name,
-        signal=signal[order],
+        signal=signal[order_of_leads(header.sig_name, STANDARD_LEADS, name)],
         fs=header.fs,
         lead_names=STANDARD_LEADS,
         peaks=next((at for at in peaks if len(at)), ()),
