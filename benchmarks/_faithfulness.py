@@ -1,4 +1,4 @@
-"""Whether relevance is faithful: what hiding the relevant samples does, and on which waves relevance lies."""
+"""Whether relevance is faithful: what hiding relevant samples does, and on which waves relevance lies."""
 
 import numpy as np
 
@@ -50,6 +50,36 @@ def probability_fall(
     rng = np.random.default_rng(random_state)
     draws = [fall(np.array([move_spans(mask, rng) for mask in top])) for _ in range(n_draws)]
     return fall(top), np.mean(draws, axis=0)
+
+
+def occlusion(estimator, X, *, n_side_features=0, width=9, fill="interpolate"):
+    """Relevance by trial: what hiding the windows around a sample costs.
+
+    Parameters
+    ----------
+    estimator, X, n_side_features, fill
+        As in :func:`probability_fall`.
+    width : int, default=9
+        Samples of a window; at the borders of the signal it holds fewer.
+
+    Returns
+    -------
+    relevance : ndarray of shape (n_samples, n_timepoints)
+        Mean fall of the predicted class's probability over the windows that hold a sample.
+    """
+    X = np.asarray(X)
+    n_timepoints = X.shape[1] - n_side_features
+    before = estimator.predict_proba(X)
+    rows, predicted = np.arange(len(X)), before.argmax(axis=1)
+    total, n_windows = np.zeros((len(X), n_timepoints)), np.zeros(n_timepoints)
+    for start in range(1 - width, n_timepoints):
+        window = slice(max(start, 0), start + width)
+        mask = np.zeros((len(X), n_timepoints), dtype=bool)
+        mask[:, window] = True
+        fall = (before - estimator.predict_proba(hide(X, mask, fill)))[rows, predicted]
+        total[:, window] += fall[:, np.newaxis]
+        n_windows[window] += 1
+    return total / n_windows
 
 
 def most_relevant(relevance, n_hidden):

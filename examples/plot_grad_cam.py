@@ -45,7 +45,7 @@ found = {
 }
 
 # %%
-# Grad-CAM is coarse and shows what speaks for the class; integrated gradients are fine and have a sign.
+# Grad-CAM is smooth and shows what speaks for the class; integrated gradients are fine and have a sign.
 figure, axes = plt.subplots(2, len(classes), figsize=(9.5, 6.5), layout="constrained", squeeze=False)
 for row, (method, relevance) in zip(axes, found.items(), strict=True):
     SaliencyDisplay.from_relevance(

@@ -141,12 +141,39 @@ def test_grad_cam_by_hand(power):
     expected = {
         "mean": gradient.mean(axis=2, keepdims=True) * signals,
         "elementwise": gradient * signals,
-        "integrated": weight * signals**power,
+        "integrated": weight * (signals**power - signals.mean(axis=2, keepdims=True) ** power),
     }
     for weights, by_channel in expected.items():
-        found = grad_cam(owner, ROWS, 2, layer="identity", weights=weights, n_steps=3)
-        np.testing.assert_allclose(found, np.maximum(by_channel.sum(axis=1), 0))
-    np.testing.assert_array_equal(grad_cam(owner, ROWS, 2, layer="identity", n_steps=3), found)
+        found = grad_cam(owner, ROWS, 2, layer="identity", weights=weights, n_steps=64)
+        np.testing.assert_allclose(found, np.maximum(by_channel.sum(axis=1), 0), atol=1e-12)
+    np.testing.assert_array_equal(grad_cam(owner, ROWS, 2, layer="identity", n_steps=64), found)
+    baseline = np.arange(10).reshape(2, 5)
+    found = grad_cam(owner, ROWS, 2, layer="identity", baseline=baseline)
+    expected = (weight * (signals**power - baseline**power)).sum(axis=1)
+    np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-12)
+
+
+class TwiceModule(LinearModule):
+    """Logits Σ w·x + Σ w·2x, both through the same layer."""
+
+    def forward(self, signals, side):
+        return super().forward(signals, side) + super().forward(2 * signals, side)
+
+
+def test_a_layer_that_runs_twice_is_explained_the_last_time():
+    owner = LinearOwner().fit()
+    once = grad_cam(owner, ROWS, 2, layer="identity")
+    owner.module_.__class__ = TwiceModule
+    np.testing.assert_allclose(grad_cam(owner, ROWS, 2, layer="identity"), 2 * once)
+
+
+def test_what_a_flat_signal_has_too_is_not_relevant():
+    owner = PlainOwner().fit()  # whose convolutions have biases
+    flat = np.repeat(ROWS[:, [0, 1]], 5, axis=1)
+    flat = np.column_stack([flat, ROWS[:, 10]])
+    assert grad_cam(owner, flat, 2, weights="mean").any()
+    np.testing.assert_array_equal(grad_cam(owner, flat, 2), 0)
+    assert grad_cam(owner, ROWS, 2).any()
 
 
 def test_the_class_explained_is_the_one_predicted_at_the_end_of_the_way():
@@ -168,12 +195,14 @@ def test_mean_and_elementwise_agree_where_the_head_reads_one_average():
         assert np.allclose(mean, elementwise) == (summary_steps == 1)
 
 
-def test_without_blocks_the_last_convolution_is_explained():
+def test_without_blocks_a_convolution_is_explained():
+    """With "mean" the last one; a step of the first one reads more than a fifth of five samples, so none is local."""
     owner = PlainOwner().fit()
-    found = grad_cam(owner, ROWS, 2)
-    assert found.any()
-    np.testing.assert_array_equal(found, grad_cam(owner, ROWS, 2, layer="layers.2"))
-    assert not np.allclose(found, grad_cam(owner, ROWS, 2, layer="layers.0"))
+    for weights, name, other in (("mean", "layers.2", "layers.0"), ("integrated", "layers.0", "layers.2")):
+        found = grad_cam(owner, ROWS, 2, weights=weights)
+        assert found.any()
+        np.testing.assert_array_equal(found, grad_cam(owner, ROWS, 2, layer=name, weights=weights))
+        assert not np.allclose(found, grad_cam(owner, ROWS, 2, layer=other, weights=weights))
 
 
 @pytest.fixture(scope="module", params=sorted(CLASSIFIERS))
@@ -357,6 +386,8 @@ def test_beats_cut_from_records_have_no_place_on_the_time_axis(how):
         (grad_cam, {"layer": "deep"}, r"layer must be one of \['identity'\], got 'deep'"),
         (grad_cam, {}, "a convolution did not run"),
         (grad_cam, {"weights": "sum"}, 'weights must be "integrated", "elementwise" or "mean", got \'sum\''),
+        (grad_cam, {"baseline": np.inf, "layer": "identity"}, "baseline must be finite"),
+        (grad_cam, {"baseline": np.zeros(4), "layer": "identity"}, r"baseline must broadcast to \(10, 2, 5\)"),
         (grad_cam, {"n_steps": True, "layer": "identity"}, "n_steps must be an integer of at least 1, got True"),
         (saliency, {"method": "magic"}, "method must be"),
         (saliency, {"n_steps": 0}, "n_steps must be an integer of at least 1, got 0"),
@@ -398,3 +429,19 @@ def test_hiding_and_wave_shares_by_hand():
     shares = _faithfulness.wave_shares(relevance, fs=10, r_sample=3)
     np.testing.assert_allclose([shares[wave][0] for wave in ("P", "QRS", "T")], [0.5 * 0 + 0.5, 0.25, 0.25])
     assert np.isnan(shares["P"][1])
+
+
+class SumOwner(ClassifierMixin, BaseEstimator):
+    """The probability of the first class is the sum of the first three of six samples."""
+
+    def predict_proba(self, X):
+        first = X[:, :3].sum(axis=1)
+        return np.column_stack([first, 1 - first])
+
+
+def test_occlusion_by_hand():
+    X = np.array([[0, 0.9, 0, 0, 0, 0, 7.0]])
+    # by the first sample of a window of two; one that is cut at the border takes its neighbour's value
+    falls = {-1: -0.9, 0: 0.9, 1: 0.9, 2: -0.6, 3: 0, 4: 0, 5: 0}
+    expected = [[(falls[i - 1] + falls[i]) / 2 for i in range(6)]]
+    np.testing.assert_allclose(_faithfulness.occlusion(SumOwner(), X, n_side_features=1, width=2), expected)

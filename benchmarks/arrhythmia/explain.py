@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_ecg.explain import grad_cam
 from sklearn_ecg.metrics import bootstrap_interval
 
-from .._faithfulness import probability_fall, wave_shares
+from .._faithfulness import occlusion, probability_fall, wave_shares
 from .._results import write_results
 from . import data, models
 from .protocols import rung_of
@@ -25,7 +25,7 @@ def explain(args):
         result = rung.run(model, args.seed, args, choose=False)
         estimator, beats = result.outcome.model(), some_beats(result.test, args.seed)
         for how, explainer in EXPLAINERS.items():
-            relevance = explainer(estimator, beats.X)
+            relevance = explainer(estimator, beats.X, len(model.features))
             metrics[f"{name}, {how}"] = row = faithfulness(estimator, beats, relevance, len(model.features), args.seed)
             rows.append([name, how, *(str(row[key]) for key in FALLS), *(f"{row['shares'][w]:.2f}" for w in WAVES)])
     columns = ["model", "method", *FALLS, *(f"share on {wave}" for wave in WAVES)]
@@ -35,7 +35,8 @@ def explain(args):
             "protocol": f"models of seed {args.seed} trained on DS1; of every class and record of DS2 {N_BEATS} beats "
             "at most, at random; a fifth of the signal is hidden by straight lines between its borders: the most "
             "relevant one, or one of as many and as long pieces at random places; side features stay; 95 % intervals "
-            "over records",
+            "over records. Grad-CAM's layer, baseline and sharing were chosen inside DS1; occlusion hides window after "
+            "window of 9 samples itself, as a mark of what can be reached",
             "metrics": metrics,
             "caption": "Fall of the predicted class's probability when a fifth of the signal is hidden",
             "table": {"columns": columns, "rows": rows},
@@ -48,9 +49,11 @@ def explain(args):
 FALLS = ("relevant", "random", "difference", "difference where called S, V or F")
 WAVES = ("P", "QRS", "T")
 EXPLAINERS = {
-    "Grad-CAM": lambda estimator, X: grad_cam(estimator, X),
-    "Grad-CAM as published": lambda estimator, X: grad_cam(estimator, X, weights="mean"),
+    "Grad-CAM": lambda estimator, X, n_side: grad_cam(estimator, X),
+    "Grad-CAM as published": lambda estimator, X, n_side: grad_cam(estimator, X, weights="mean"),
+    "occlusion": lambda estimator, X, n_side: occlusion(estimator, X, n_side_features=n_side),
 }
+"""The last one hides window after window itself: what can be reached."""
 
 
 def explained_models():

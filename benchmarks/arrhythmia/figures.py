@@ -50,7 +50,7 @@ def roc(args):
 def relevance(args, per_class=2):
     """Beats of DS2 that the ResNet recognises, coloured by Grad-CAM for their class."""
     rung = rung_of("inter", args.data_home)
-    model = models.models_of("inter")["ResNet"]  # of which Grad-CAM was measured to be faithful
+    model = models.models_of("inter")["ResNet"]
     result = rung.run(model, args.seed, args, choose=False)
     in_mv = data.load("ds2", model.features, args.data_home)
     rng = np.random.default_rng(args.seed)

@@ -100,6 +100,17 @@ def _logits(network, module, signals, side):
     return output
 
 
+def check_baseline(baseline, shape):
+    """The signals where the way starts, broadcast to the shape of those explained."""
+    baseline = np.asarray(baseline, dtype=np.float64)
+    if not np.isfinite(baseline).all():
+        raise ValueError("baseline must be finite, got NaN or infinity.")
+    try:
+        return np.broadcast_to(baseline, shape)
+    except ValueError:
+        raise ValueError(f"baseline must broadcast to {shape}, got shape {baseline.shape}.") from None
+
+
 def pieces(n_steps):
     """(middle, length) of the pieces of the way from 0 to 1, whose ends are the squares of equal steps."""
     if not isinstance(n_steps, Integral) or isinstance(n_steps, bool) or n_steps < 1:

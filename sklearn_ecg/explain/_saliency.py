@@ -6,7 +6,16 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from ._network import batches, encode_target, gradients, interpolate, pieces, rows_for_network, to_numpy
+from ._network import (
+    batches,
+    check_baseline,
+    encode_target,
+    gradients,
+    interpolate,
+    pieces,
+    rows_for_network,
+    to_numpy,
+)
 
 
 def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_steps=64, return_side=False):
@@ -66,7 +75,7 @@ def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_st
     way = pieces(n_steps)
     n_input, network, rows = rows_for_network(estimator, X)
     codes = encode_target(network, target, len(rows))
-    start = _check_baseline(baseline, (len(rows), network.layout_.n_leads, network.layout_.n_timepoints))
+    start = check_baseline(baseline, (len(rows), network.layout_.n_leads, network.layout_.n_timepoints))
     parts, side_parts, gaps, changes, done = [], [], [], [], 0
     with gradients(network) as module:
         for signals, side, code in batches(network, module, rows, codes):
@@ -130,13 +139,3 @@ def _warn_of_gaps(gaps, changes, n_steps):
             ConvergenceWarning,
             stacklevel=3,
         )
-
-
-def _check_baseline(baseline, shape):
-    baseline = np.asarray(baseline, dtype=np.float64)
-    if not np.isfinite(baseline).all():
-        raise ValueError("baseline must be finite, got NaN or infinity.")
-    try:
-        return np.broadcast_to(baseline, shape)
-    except ValueError:
-        raise ValueError(f"baseline must broadcast to {shape}, got shape {baseline.shape}.") from None
