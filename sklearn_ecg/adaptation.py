@@ -4,7 +4,7 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import softmax, xlogy
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted
 
-from ._base import NeuralClassifier
+from ._base_classifier import NeuralClassifier
 from ._validation import validate_rows
 
 
@@ -22,10 +22,11 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """A fitted neural classifier, trained on with a few labelled beats of a new patient.
 
     The classifier handed over in a :class:`~sklearn.frozen.FrozenEstimator` stays as it is; a copy of its network goes
-    on training with the rows given to ``fit``. Two means work against forgetting: ``anchor`` draws the weights back to
-    where they began (L2-SP [1]_), and rows of the training set, given as ``X_source``, are trained on besides, so that
-    a class the new patient has not shown yet is not lost. The base's loss, optimizer and augmentation stay; its class
-    weights, early stopping and schedule of the learning rate do not.
+    on training with the rows given to ``fit``. Three means work against forgetting: ``anchor`` draws the weights back
+    to where they began (L2-SP [1]_); rows of the training set, given as ``X_source``, are trained on besides, so that a
+    class the new patient has not shown yet is not lost; ``shrinkage`` leaves the training alone and mixes the answers,
+    so that a class keeps the more of the base's probability the fewer labels it has. The base's loss, optimizer and
+    augmentation stay; its class weights, early stopping and schedule of the learning rate do not.
 
     Parameters
     ----------
@@ -44,6 +45,11 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Rows in a batch.
     lr : float, default=1e-3
         Learning rate.
+    shrinkage : float, default=0.0
+        Number k of labels: a class of which the patient has n labels gets the probability
+        p_adapted^(n / (n + k)) · p_base^(k / (n + k)), over the sum of all; a probability below 1e-6 is taken as 1e-6.
+        So a class without labels stays the base's, and one with many becomes the adapted network's; 0 takes the adapted
+        network's throughout. Labels count by their ``sample_weight``; those of ``X_source`` do not count.
     settings : dict or None, default=None
         Further parameters of the classifier that are changed for the adaptation and leave its weights' shapes alone:
         ``{"dropout": 0.0, "class_weight": "balanced"}``.
@@ -54,6 +60,10 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ----------
     estimator_ : estimator
         The adapted classifier, or a Pipeline of the base's earlier steps and the adapted classifier.
+    base_ : estimator
+        A copy of the fitted base. Only with ``shrinkage``.
+    trust_ : ndarray of shape (n_classes,)
+        n / (n + k) of every class. Only with ``shrinkage``.
     classes_ : ndarray of shape (n_classes,)
         Labels of the base, of which the new patient's may be a part.
     n_features_in_ : int
@@ -85,6 +95,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
         "settings": [dict, None],
         "random_state": ["random_state"],
     }
@@ -99,6 +110,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         max_epochs=20,
         batch_size=128,
         lr=1e-3,
+        shrinkage=0.0,
         settings=None,
         random_state=None,
     ):
@@ -109,6 +121,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.shrinkage = shrinkage
         self.settings = settings
         self.random_state = random_state
 
@@ -141,7 +154,8 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If ``y`` has a label that the base does not know, or one of ``X_source`` and ``y_source`` is missing.
         """
-        vars(self).pop("estimator_", None)  # a fit that fails leaves no half-fitted classifier
+        for name in ("estimator_", "base_", "trust_"):
+            vars(self).pop(name, None)  # a fit that fails leaves no half-fitted classifier
         if (X_source is None) != (y_source is None):
             raise ValueError("X_source and y_source are wanted together, got one without the other.")
         y = _check_y(y, estimator=self)
@@ -149,6 +163,8 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         model = self._copy_of_base(X, y, sample_weight)
         steps, classifier = _split_last(model)
         rows, labels, weight = self._rows(steps, classifier, X, y, sample_weight)
+        if self.shrinkage:
+            base, n_labels = copy.deepcopy(model), [weight[labels == label].sum() for label in model.classes_]
         if X_source is not None:
             source, source_labels, ones = self._rows(steps, classifier, X_source, column_or_1d(y_source), None)
             share = self.source_share / (1 - self.source_share) * weight.sum() / len(source)
@@ -156,6 +172,8 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             weight = np.concatenate([weight, share * ones])
         _refuse_unknown(labels[weight > 0], model.classes_)
         self._train_on(classifier, rows, labels, weight)
+        if self.shrinkage:
+            self.base_, self.trust_ = base, np.array([n / (n + self.shrinkage) for n in n_labels])
         self._keep(model)
         return self
 
@@ -210,7 +228,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 setattr(self, name, getattr(model, name))
 
     def predict_proba(self, X):
-        """Class probabilities of the adapted classifier.
+        """Class probabilities of the adapted classifier, drawn to the base's by ``shrinkage``.
 
         Parameters
         ----------
@@ -223,7 +241,11 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             In the order of ``classes_``.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
+        proba = self.estimator_.predict_proba(X)
+        if not hasattr(self, "trust_"):
+            return proba
+        adapted, base = (np.log(np.maximum(p, _LEAST)) for p in (proba, self.base_.predict_proba(X)))
+        return softmax(self.trust_ * adapted + (1 - self.trust_) * base, axis=1)
 
     def predict(self, X):
         """The most probable class of every row.
@@ -283,6 +305,9 @@ def most_uncertain(estimator, X, n_labels, *, measure="margin"):
         raise ValueError(f"n_labels must be an integer from 1 to {len(proba)}, the number of rows, got {n_labels!r}.")
     return np.argsort(_CERTAINTY[measure](proba), kind="stable")[:n_labels]
 
+
+_LEAST = 1e-6
+"""Least probability that is mixed: neither network alone rules a class out."""
 
 _CERTAINTY = {
     "margin": lambda proba: proba[:, -1] - (proba[:, -2] if proba.shape[1] > 1 else 0),

@@ -121,6 +121,42 @@ def test_a_stronger_anchor_holds_nearer_to_the_base(base, patient):
     assert np.abs(fits[0.0].predict_proba(patient[0]) - expected).max() > 0.9
 
 
+def test_shrinkage_draws_each_class_to_the_base_by_its_labels(base, patient):
+    kept = np.isin(patient[1], ["N", "V"]) & (np.arange(30) != np.flatnonzero(patient[1] == "V")[0])
+    few = patient[0][kept], patient[1][kept]  # 10 N, no S, 9 V
+    mixed = adapt(base, few, shrinkage=5.0)
+    np.testing.assert_allclose(mixed.trust_, [10 / 15, 0, 9 / 14])
+    adapted, before = (fitted.predict_proba(patient[0]).clip(1e-6) for fitted in (adapt(base, few), base))
+    expected = adapted**mixed.trust_ * before ** (1 - mixed.trust_)
+    np.testing.assert_allclose(mixed.predict_proba(patient[0]), expected / expected.sum(axis=1, keepdims=True))
+    same = adapt(base, few, shrinkage=1e12).predict_proba(patient[0])
+    np.testing.assert_allclose(same, before, atol=1e-5)
+
+
+def test_shrinkage_keeps_a_class_that_the_patient_has_not_shown(base):
+    few, later = beats(20, 2, classes="NV", shift=0.7), beats(60, 3, shift=0.7)
+    forgetful, mindful = (adapt(base, few, max_epochs=60, shrinkage=k).predict(later[0]) for k in (0.0, 10.0))
+    unseen = later[1] == "S"
+    assert np.mean(forgetful[unseen] == "S") < 0.5 < 0.8 < np.mean(mindful[unseen] == "S")
+
+
+def test_shrinkage_counts_weights_and_no_source_rows(base, source, patient):
+    X, y = patient
+    weight = np.where(y == "S", 0.5, np.where(y == "V", 0.0, 1.0))
+    weighted = adapt(base, (X, y), weight, *source, shrinkage=5.0)
+    np.testing.assert_allclose(weighted.trust_, [10 / 15, 5 / 10, 0])
+
+
+def test_shrinkage_does_not_follow_the_base_any_more(source, patient):
+    base = clone(NET).fit(*source)
+    mixed = adapt(base, patient, shrinkage=1e3)
+    before = mixed.predict_proba(patient[0])
+    base.fit(source[0], source[1][::-1])
+    np.testing.assert_array_equal(mixed.predict_proba(patient[0]), before)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(mixed)).predict_proba(patient[0]), before)
+    assert not hasattr(mixed.set_params(shrinkage=0.0).fit(*patient), "base_")
+
+
 def test_source_rows_keep_what_the_patient_has_not_shown(base, source):
     waves = {"N": -0.3 * np.hanning(16), "V": -1.2 * np.hanning(16)}  # this patient's N are like the others' V
     few, later = beats(20, 2, classes="N", waves=waves), beats(60, 3, classes="NV", waves=waves)
