@@ -12,6 +12,7 @@ _HOMES = {
     "CNNLSTMClassifier": "classifiers",
     "ECGFilter": "preprocessing",
     "ECGResampler": "preprocessing",
+    "ECGSLClassifier": "self_supervised",
     "ECGScaler": "preprocessing",
     "GANSampler": "augmentation",
     "ResNetClassifier": "classifiers",

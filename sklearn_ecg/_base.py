@@ -6,17 +6,13 @@ from abc import ABCMeta, abstractmethod
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.metrics import f1_score
-from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
-from ._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
+from ._parameters import SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
 from ._splitting import validation_split
 from ._training import (
     DTYPES,
@@ -39,7 +35,6 @@ from ._training import (
     to_tensors,
 )
 from ._validation import validate_rows
-from .nn.losses import CrossEntropy, FocalLoss
 
 
 class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -52,6 +47,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     __metadata_request__fit = {"groups": True}
     _parameter_constraints: dict = {**SHARED_CONSTRAINTS}
     _size_parameters: tuple = ()
+    _transient_parameters: tuple = ("callbacks",)  # a fitted estimator keeps no second copy of these
     _validation_score = None
     _frozen_parts: tuple = ()
     _anchor = 0.0
@@ -63,6 +59,17 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _make_criterion(self):
         """The loss: a module from (output, target) to one value for each row."""
+
+    def _validate(self, X, *, reset, **check_params):
+        """Checked 2-D rows (or rows and ``y``) and their layout."""
+        return validate_rows(self, X, reset=reset, **check_params)
+
+    def _side_statistics(self, X, weight, train):
+        """Mean and standard deviation of the side features over the training rows."""
+        return side_statistics(X, self.layout_, weight, train)
+
+    def _load_initial_weights(self, module):
+        """Replace freshly drawn weights by others, where a method has them."""
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")
@@ -87,9 +94,9 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
                     f"{name}={getattr(self, name)!r}. Set warm_start=False to begin anew."
                 )
 
-    def _rows_for_fit(self, X, y, sample_weight):
+    def _rows_for_fit(self, X, y, sample_weight, **check_params):
         """Checked rows and target, and weights in float64."""
-        (X, y), _ = validate_rows(self, X, y=y, reset=not self._continues())
+        (X, y), _ = self._validate(X, y=y, reset=not self._continues(), **check_params)
         return X, y, _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _split_validation(self, index, labels, groups, seed):
@@ -150,8 +157,10 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             module = self._make_module(*self._sizes(n_outputs)).to(device, DTYPES[self.precision])
             if continues:
                 module.load_state_dict(self.module_.state_dict())
-            if not continues and self.layout_.n_side_features:
-                module.set_side_statistics(*side_statistics(X, self.layout_, weight, train))
+            else:
+                if self.layout_.n_side_features:
+                    module.set_side_statistics(*self._side_statistics(X, weight, train))
+                self._load_initial_weights(module)
             net = self._make_net(module, self._make_criterion(), device)
             net.set_params(callbacks=self._net_callbacks(valid))
             if valid is not None:
@@ -162,17 +171,24 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             net.freeze()
             net.partial_fit(WeightedRows(batches, target, weight, train, augment=getattr(self, "augment", None)))
             net.thaw()
-        self.history_ = plain_history(net.history, previous=self.history_ if continues else ())
-        self.n_iter_ = len(self.history_)
+        epochs = plain_history(net.history)
+        self.n_iter_ = len(epochs) + (self.n_iter_ if continues else 0)
+        self.history_ = self._history_with(epochs, continues)
         self._keep(net, n_outputs)
         return self
+
+    def _history_with(self, epochs, continues):
+        """``history_`` after more epochs, numbered on."""
+        previous = self.history_ if continues else []
+        return [*previous, *({**row, "epoch": len(previous) + row["epoch"]} for row in epochs)]
 
     def _sizes(self, n_outputs):
         return (self.layout_.n_leads, self.layout_.n_timepoints, self.layout_.n_side_features, n_outputs)
 
     def _keep(self, net, n_outputs):
         """Keep what was trained, without the data; an interrupted training is kept, too, and the interrupt raised."""
-        params = {name: copy.deepcopy(getattr(self, name)) for name in self._get_param_names() if name != "callbacks"}
+        kept = [name for name in self._get_param_names() if name not in self._transient_parameters]
+        params = {name: copy.deepcopy(getattr(self, name)) for name in kept}
         self._module_arguments = {"params": params, "sizes": self._sizes(n_outputs)}
         net.train_split = None
         interrupt, net.interrupt_ = net.interrupt_, None
@@ -183,9 +199,13 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     def _forward(self, X, method=None):
         """Output of the module (or of one of its methods) for every row, as an ndarray; no gradients, no dropout."""
         check_is_fitted(self)
-        X, layout = validate_rows(self, X, reset=False)
-        call = self.module_ if method is None else getattr(self.module_, method)
-        parameter = next(self.module_.parameters())
+        X, layout = self._validate(X, reset=False)
+        return self._outputs(X, layout, self.module_, method)
+
+    def _outputs(self, X, layout, module, method=None):
+        """Output of ``module`` (or of one of its methods) for checked rows."""
+        call = module if method is None else getattr(module, method)
+        parameter = next(module.parameters())
         batches = RowBatches(X, layout, parameter.device, parameter.dtype)
         with torch.inference_mode():
             parts = [
@@ -221,7 +241,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         with seeded(0, device):
             module = fitted._make_module(*arguments["sizes"]).to(DTYPES[fitted.precision])
             module.load_state_dict(to_tensors(weights))
-            net = fitted._make_net(module.to(device), fitted._make_criterion(), device).initialize()
+            net = fitted._make_net(module.to(device), self._make_criterion(), device).initialize()
         net.optimizer_.load_state_dict(to_tensors(optimizer_state))
         self.net_, self.module_ = net, module.eval()
 
@@ -229,129 +249,3 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-class NeuralClassifier(ClassifierMixin, NeuralEstimator):
-    """The classifiers' half of the base: labels, class weights, probabilities."""
-
-    _parameter_constraints: dict = {**SHARED_CONSTRAINTS, **CLASSIFIER_CONSTRAINTS}
-
-    def _make_criterion(self):
-        return FocalLoss(self.focal_gamma) if self.loss == "focal" else CrossEntropy()
-
-    @staticmethod
-    def _validation_score(target, output):
-        return f1_score(target, output.argmax(axis=1), average="macro", zero_division=0)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_leads * n_timepoints + n_side_features) or \
-                (n_samples, n_leads, n_timepoints)
-            Signals; any one unit, usually scaled before.
-        y : array-like of shape (n_samples,)
-            Labels of any kind.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; rows of weight zero are left out.
-        groups : array-like of shape (n_samples,), default=None
-            Patients. The validation rows of ``early_stopping`` share no patient with the training rows.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``.
-        FloatingPointError
-            If the loss becomes NaN or infinite.
-        """
-        self._begin_fit()
-        X, y, weight = self._rows_for_fit(X, y, sample_weight)
-        check_classification_targets(y)
-        weight = weight * self._class_weights(y, weight)
-        index = np.flatnonzero(weight)
-        if not len(index):
-            raise ValueError("sample_weight and class_weight leave no row with a positive weight.")
-        target = self._encode(y, index)
-        groups = None if groups is None else _check_groups(groups, len(X))[index]
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train, valid = self._split_validation(index, target[index], groups, seed)
-        return self._train(len(self.classes_), X, target, weight, train, valid, seed)
-
-    def _encode(self, y, index):
-        """Class index of every row (0 for rows without weight, which are not used)."""
-        classes, codes = np.unique(y[index], return_inverse=True)
-        if self._continues():
-            unknown = np.setdiff1d(classes, self.classes_)
-            if len(unknown):
-                raise ValueError(f"warm_start=True: y has new classes {unknown}; fitted were {self.classes_}.")
-            codes = np.searchsorted(self.classes_, y[index])
-        else:
-            self.classes_ = classes
-        target = np.zeros(len(y), dtype=np.int64)
-        target[index] = codes
-        return target
-
-    def _class_weights(self, y, weight):
-        """Factor of every row's weight by ``class_weight`` and the focal loss's α; only rows with weight count."""
-        chosen = {"class_weight": self.class_weight}
-        if self.loss == "focal":
-            chosen["focal_alpha"] = self.focal_alpha
-        classes, codes = np.unique(y, return_inverse=True)
-        total = np.bincount(codes, weights=weight)
-        factors = np.where(total > 0, 1.0, 0.0)
-        for name, choice in chosen.items():
-            if choice == "inverse_sqrt":
-                factor = 1 / np.sqrt(total[total > 0])
-            else:
-                options = {"classes": classes[total > 0], "y": y[weight > 0], "sample_weight": weight[weight > 0]}
-                factor = compute_class_weight(choice, **options)
-            if not (np.isfinite(factor).all() and (factor >= 0).all()):
-                raise ValueError(f"{name} must hold finite weights of at least 0, got {choice!r}.")
-            factors[total > 0] *= factor
-        return factors[codes]
-
-    def predict_proba(self, X):
-        """Class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
-            Signals, as in ``fit``.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes), float64
-            In the order of ``classes_``.
-        """
-        logits = self._forward(X).astype(np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        np.exp(logits, out=logits)
-        return logits / logits.sum(axis=1, keepdims=True)
-
-    def predict(self, X):
-        """The most probable class of every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
-            Signals, as in ``fit``.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        proba = self.predict_proba(X)
-        return self.classes_[proba.argmax(axis=1)]
-
-
-def _check_groups(groups, n_samples):
-    groups = np.asarray(groups)
-    if groups.shape != (n_samples,):
-        raise ValueError(f"groups must be of shape ({n_samples},), one patient for each row, got {groups.shape}.")
-    return groups

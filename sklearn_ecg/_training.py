@@ -150,6 +150,12 @@ class WeightedRows(Dataset):
 
 
 def _augmented(signals, augment):
+    """Signals changed by ``augment``; the beats of a record are signals of their own."""
+    if signals.ndim == 4:
+        present = ~torch.isnan(signals[:, :, 0, 0])
+        changed = signals.clone()
+        changed[present] = _augmented(signals[present], augment)
+        return changed
     with torch.no_grad():
         changed = augment(signals)
     if not isinstance(changed, torch.Tensor) or changed.shape != signals.shape:
@@ -323,9 +329,9 @@ class ProgressBar(Callback):
         self._bar.close()
 
 
-def plain_history(history, *, previous=()):
-    """Scalars of each finished epoch as plain rows, numbered on from ``previous``."""
-    rows = list(previous)
+def plain_history(history):
+    """Scalars of each finished epoch as plain rows."""
+    rows = []
     for epoch in history:
         if "train_loss" not in epoch:  # interrupted
             continue

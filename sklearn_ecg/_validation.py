@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 _LEAD_COLUMN = re.compile(r"(?P<lead>.+)_(?P<index>\d{4,})")
+_BEAT_COLUMN = re.compile(r"(?P<name>.+)_beat(?P<beat>\d{3,})")
+_RECORDS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,41 @@ class RowLayout:
                 f"the {n_signal} signal columns must be a positive multiple of n_leads."
             )
         return cls(n_leads, n_signal // n_leads, n_side_features)
+
+
+@dataclass(frozen=True)
+class BeatLayout:
+    """How a record made of beats is read: rows of one layout, one after another; a row of NaN is no beat."""
+
+    n_beats: int
+    beat: RowLayout
+
+    @property
+    def n_leads(self) -> int:
+        return self.beat.n_leads
+
+    @property
+    def n_timepoints(self) -> int:
+        return self.beat.n_timepoints
+
+    @property
+    def n_side_features(self) -> int:
+        return self.beat.n_side_features
+
+    @property
+    def n_features(self) -> int:
+        return self.n_beats * self.beat.n_features
+
+    def split(self, X):
+        """Views (n_records, n_beats, n_leads, n_timepoints) and (n_records, n_beats, n_side_features) of the rows."""
+        beats = X.reshape(len(X), self.n_beats, self.beat.n_features)
+        signals = beats[:, :, : self.beat.n_signal_features]
+        shape = len(X), self.n_beats, self.n_leads, self.n_timepoints
+        return signals.reshape(shape), beats[:, :, self.beat.n_signal_features :]
+
+    def present(self, X):
+        """Whether there is a beat: boolean ndarray of shape (n_records, n_beats)."""
+        return ~np.isnan(X[:, :: self.beat.n_features])
 
 
 def flatten_leads(X, side=None):
@@ -185,6 +222,105 @@ def validate_rows(estimator, X, *, reset, **check_params):
     return checked, layout
 
 
+def validate_beats(estimator, X, *, reset, **check_params):
+    """Check records made of beats and return them as 2-D rows with their layout.
+
+    A whole beat of NaN is allowed: there is none. After fit, 3-D input may have any number of beats.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has the parameters ``n_beats``, ``n_leads`` and ``n_side_features``.
+    X : array-like of shape (n_records, n_beats * n_columns) or (n_records, n_beats, n_columns)
+        Beats, each a row as :func:`validate_rows` takes it.
+    reset : bool
+        True in ``fit``.
+    **check_params
+        Passed on to :func:`sklearn.utils.validation.validate_data`; with ``y``, a pair is returned for ``X``.
+
+    Returns
+    -------
+    X : ndarray of shape (n_records, n_beats * n_columns), or (X, y) where ``y`` was given
+    layout : BeatLayout
+        Of this ``X``; that of ``fit`` is kept in ``layout_``.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the column names contradict the estimator's parameters, a beat has another width than in
+        ``fit``, or a beat is infinite or NaN in part.
+    """
+    X, cube = _flatten_cube(X)
+    check_params = {"dtype": "numeric", "ensure_all_finite": False, **check_params}
+    if not reset and cube is not None and cube[0] != estimator.layout_.n_beats:
+        layout = BeatLayout(cube[0], estimator.layout_.beat)
+        _refuse_other_beats(estimator, cube)
+        checked = check_array(X, **check_params)
+        _refuse_broken_beats(checked, layout)
+        return checked, layout
+    if reset:
+        _check_counts(estimator, ("n_beats", 1))
+        if cube is not None and estimator.n_beats not in (1, cube[0]):
+            raise ValueError(f"X is 3-D with {cube[0]} beats, which contradicts n_beats={estimator.n_beats}.")
+        names = None if cube is not None else getattr(X, "columns", None)
+        names = _names_of_one_beat(estimator.n_beats, names)
+    elif cube is not None:
+        _refuse_other_beats(estimator, cube)
+    checked = validate_data(estimator, X, reset=reset, **check_params)
+    rows = checked[0] if isinstance(checked, tuple) else checked
+    if reset:
+        n_beats = estimator.n_beats if cube is None else cube[0]
+        layout = _layout_of_beats(estimator, rows.shape[1], n_beats)
+        _refuse_other_columns(layout.beat, names)
+        estimator.layout_ = layout
+    _refuse_broken_beats(rows, estimator.layout_)
+    return checked, estimator.layout_
+
+
+def _layout_of_beats(estimator, width, n_beats):
+    if n_beats == 0 or width % n_beats:
+        raise ValueError(f"Rows of {width} columns cannot be divided into n_beats={n_beats} beats of equal width.")
+    beat = RowLayout.of_width(width // n_beats, estimator.n_leads, estimator.n_side_features)
+    return BeatLayout(n_beats, beat)
+
+
+def _refuse_other_beats(estimator, cube):
+    wanted = estimator.layout_.beat.n_features
+    if 0 in cube or cube[1] != wanted:
+        raise ValueError(
+            f"X has beats of {cube[1]} columns ({cube[0]} of them), but {type(estimator).__name__} was fitted on beats "
+            f"of {wanted} columns."
+        )
+
+
+def _refuse_broken_beats(rows, layout):
+    """Raise unless every beat is finite or NaN as a whole."""
+    if rows.dtype.kind != "f":
+        return
+    for start in range(0, len(rows), _RECORDS_AT_ONCE):
+        beats = rows[start : start + _RECORDS_AT_ONCE].reshape(-1, layout.n_beats, layout.beat.n_features)
+        broken = ~np.isfinite(beats).all(axis=2)
+        broken[broken] = ~np.isnan(beats[broken]).all(axis=1)
+        if broken.any():
+            record, beat = np.argwhere(broken)[0]
+            value = "infinity" if np.isinf(beats[record, beat]).any() else "NaN"
+            raise ValueError(
+                f"X contains {value} in beat {beat} of record {start + record}: a beat must be finite, or NaN "
+                "throughout where there is none."
+            )
+
+
+def _names_of_one_beat(n_beats, names):
+    """Column names of the first beat, None where they tell nothing; an error where they tell of other beats."""
+    matches = [] if names is None else [_BEAT_COLUMN.fullmatch(str(name)) for name in names]
+    if not matches or None in matches:
+        return names if n_beats == 1 else None
+    seen = len({match["beat"] for match in matches})
+    if seen != n_beats:
+        raise ValueError(f"The column names tell {seen} beat(s), but X is read with n_beats={n_beats}.")
+    return [match["name"] for match in matches if match["beat"] == matches[0]["beat"]]
+
+
 def _flatten_cube(X):
     """``X`` as 2-D and the shape of one record where it was 3-D; anything else is left for the general check."""
     if isinstance(X, (list, tuple)):
@@ -198,8 +334,8 @@ def _flatten_cube(X):
     return X.reshape(len(X), X.shape[1] * X.shape[2]), tuple(X.shape[1:])
 
 
-def _check_counts(estimator):
-    for name, low in (("n_leads", 1), ("n_side_features", 0)):
+def _check_counts(estimator, *more):
+    for name, low in (("n_leads", 1), ("n_side_features", 0), *more):
         value = getattr(estimator, name)
         if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
             raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}.")

@@ -15,7 +15,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted
 
 from ._base_classifier import NeuralClassifier
-from ._validation import validate_rows
 
 
 class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -197,7 +196,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _rows(self, steps, classifier, X, y, sample_weight):
         """Rows as the base's classifier takes them, with their labels and weights."""
         check_consistent_length(X, y)
-        rows, _ = validate_rows(classifier, _transform(steps, X), reset=False)
+        rows, _ = classifier._validate(_transform(steps, X), reset=False)
         return rows, y, _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
 
     def _train_on(self, classifier, X, y, weight):

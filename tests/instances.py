@@ -18,6 +18,7 @@ from sklearn_ecg import (
     ECGFilter,
     ECGResampler,
     ECGScaler,
+    ECGSLClassifier,
     GANSampler,
     ResNetClassifier,
     TopKVotingClassifier,
@@ -41,6 +42,24 @@ CLASSIFIERS = {
     "CNNLSTMAttention": CNNLSTMAttention(lstm_size=8, attention_size=4, **SMALL, **EXACT),
     "ResNetClassifier": ResNetClassifier(n_blocks=1, **SMALL, **EXACT),
 }
+BEAT_SEQUENCES = {
+    f"ECGSLClassifier{suffix}": ECGSLClassifier(
+        channels=(16,),
+        kernel_size=3,
+        embedding_size=16,
+        n_layers=1,
+        n_heads=2,
+        feedforward_size=16,
+        attention_size=4,
+        head_size=16,
+        pretrain_epochs=2,
+        max_epochs=40,
+        **settings,
+        **EXACT,
+    )
+    for suffix, settings in {"": {}, "-mean": {"pooling": "mean"}, "-max": {"pooling": "max"}}.items()
+}
+"""Classifiers whose 3-D input is records of beats, not of leads."""
 TRANSFORMERS = {
     "ECGFilter": ECGFilter(fs=360),
     "ECGFilter-notch-and-median-baseline": ECGFilter(fs=500, low=None, notch=50, baseline="median"),
@@ -85,7 +104,7 @@ SAMPLERS = {
     ),
 }
 
-INSTANCES = {**CLASSIFIERS, **META, **TRANSFORMERS, **SAMPLERS}
+INSTANCES = {**CLASSIFIERS, **BEAT_SEQUENCES, **META, **TRANSFORMERS, **SAMPLERS}
 """Name of the instance → instance. The part of a name before a dash is its class."""
 
 QUICK = {"max_epochs": 3, "lr": 0.03, "batch_size": 256, "random_state": 0}

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import ECGScaler
 from sklearn_ecg._validation import signal_feature_names
-from tests.instances import CLASSIFIERS, META, QUICK, set_everywhere
+from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, META, QUICK, set_everywhere
 
 
 @pytest.fixture
@@ -27,9 +27,12 @@ def beats():
     return np.hstack([wave + 0.1 * rng.normal(size=(120, 24)), rr]), y, groups
 
 
-@pytest.fixture(params=CLASSIFIERS)
+ESTIMATORS = {**CLASSIFIERS, "ECGSLClassifier": BEAT_SEQUENCES["ECGSLClassifier"]}
+
+
+@pytest.fixture(params=ESTIMATORS)
 def classifier(request):
-    return clone(CLASSIFIERS[request.param]).set_params(**{**QUICK, "n_side_features": 2, "max_epochs": 15})
+    return clone(ESTIMATORS[request.param]).set_params(**{**QUICK, "n_side_features": 2, "max_epochs": 15})
 
 
 @pytest.fixture

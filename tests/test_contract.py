@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg._validation import read_lead_columns, signal_feature_names, validate_rows
 from sklearn_ecg.preprocessing import flatten_leads, unflatten_leads
-from tests.instances import CLASSIFIERS, META, QUICK, set_everywhere
+from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, META, QUICK, set_everywhere
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 16, 3
 
@@ -40,9 +40,14 @@ def side():
     return np.random.default_rng(1).normal(2.0, 5.0, size=(40, N_SIDE))
 
 
-@pytest.fixture(params=[*CLASSIFIERS, *META])
+@pytest.fixture(params=[*CLASSIFIERS, *BEAT_SEQUENCES, *META])
 def classifier(request):
-    return set_everywhere(clone({**CLASSIFIERS, **META}[request.param]), **QUICK)
+    return set_everywhere(clone({**CLASSIFIERS, **BEAT_SEQUENCES, **META}[request.param]), **QUICK)
+
+
+def reading_rows(classifier):
+    """Told how a flattened record is read: of two leads, or of two beats."""
+    return set_everywhere(classifier, **{"n_beats" if "n_beats" in classifier.get_params() else "n_leads": N_LEADS})
 
 
 @pytest.fixture(params=CLASSIFIERS)
@@ -54,7 +59,7 @@ def test_three_d_and_flat_rows_are_interchangeable(classifier, signals):
     X, y = signals
     flat = flatten_leads(X)
     cube = clone(classifier).fit(X, y)
-    rows = set_everywhere(clone(classifier), n_leads=N_LEADS).fit(flat, y)
+    rows = reading_rows(clone(classifier)).fit(flat, y)
     assert cube.n_features_in_ == rows.n_features_in_ == N_LEADS * N_TIMEPOINTS
     expected = cube.predict_proba(X)
     for fitted, given in ((cube, flat), (rows, X), (rows, flat)):
@@ -79,8 +84,9 @@ def test_contradictions_of_parameters_are_errors(net, signals):
 
 def test_records_of_another_shape_are_refused(classifier, signals):
     X, y = signals
-    fitted = set_everywhere(classifier, n_leads=N_LEADS).fit(X, y)
-    with pytest.raises(ValueError, match=r"records of shape \(1, 32\).* records of shape \(2, 16\)"):
+    fitted = reading_rows(classifier).fit(X, y)
+    message = r"records of shape \(1, 32\).* records of shape \(2, 16\)|beats of 32 columns .* beats of 16 columns"
+    with pytest.raises(ValueError, match=message):
         fitted.predict(X.reshape(40, 1, 32))
     with pytest.raises(ValueError, match=r"X has 31 features, but .* is expecting 32 features"):
         fitted.predict(flatten_leads(X)[:, :-1])
@@ -182,7 +188,7 @@ def test_pickle_keeps_predictions_and_holds_no_torch_object(classifier, signals)
 
 def test_skops_trusts_our_classes_alone(classifier, signals):
     X, y = signals
-    pipeline = make_pipeline(StandardScaler(), set_everywhere(classifier, n_leads=N_LEADS)).fit(flatten_leads(X), y)
+    pipeline = make_pipeline(StandardScaler(), reading_rows(classifier)).fit(flatten_leads(X), y)
     stored = skops.io.dumps(pipeline)
     unknown = skops.io.get_untrusted_types(data=stored)
     assert all(name.startswith("sklearn_ecg.") for name in unknown), unknown
@@ -192,7 +198,7 @@ def test_skops_trusts_our_classes_alone(classifier, signals):
 
 def test_memory_mapped_signals_give_the_same_model(classifier, signals, mapped):
     rows, y = np.array(mapped), signals[1]
-    set_everywhere(classifier, n_leads=N_LEADS)
+    reading_rows(classifier)
     expected = clone(classifier).fit(rows, y).predict_proba(rows)
     np.testing.assert_array_equal(classifier.fit(mapped, y).predict_proba(mapped), expected)
 

@@ -8,6 +8,8 @@ import torch
 
 from sklearn_ecg.nn.blocks import AdditiveAttention, SameConv1d, make_norm
 from sklearn_ecg.nn.convnets import ConvLSTM, ConvLSTMAttention, ConvNet, ResNet
+from sklearn_ecg.nn.pretraining import ContrastedSegments, MaskedSegments, SegmentAutoencoder
+from sklearn_ecg.nn.segments import SegmentClassifier, SegmentDecoder, SegmentTransformer, pool, positions
 
 SIZES = {
     "channels": (4, 6),
@@ -64,3 +66,115 @@ def test_attention_with_equal_scores_is_the_mean():
         attention.context.weight.zero_()
     states = torch.arange(12.0).reshape(1, 4, 3)
     np.testing.assert_allclose(attention(states).detach(), states.mean(dim=1))
+
+
+SEGMENT = {"channels": (4, 6), "kernel_size": 7, "embedding_size": 6}
+CONTEXT = {"n_layers": 1, "n_heads": 2, "feedforward_size": 5, "dropout": 0.1}
+HEAD = {"pooling": "attention", "attention_size": 3, "head_size": 4}
+
+
+def _batch_of_beats(n_leads, length, n_beats, n_side):
+    """Four records: all beats there, the last alone, none, the first two."""
+    signals, side = torch.randn(4, n_beats, n_leads, length), torch.randn(4, n_beats, n_side)
+    absent = torch.zeros(4, n_beats, dtype=torch.bool)
+    absent[1, : n_beats - 1], absent[2], absent[3, 2:] = True, True, True
+    signals[absent], side[absent] = torch.nan, torch.nan
+    return signals, side, ~absent
+
+
+@pytest.mark.parametrize("n_beats", [1, 3])
+@pytest.mark.parametrize("n_leads", [1, 2, 12])
+@pytest.mark.parametrize("length", [1, 2, 7, 250])
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("pooling", ["attention", "mean", "max"])
+def test_segments_of_any_length_leads_and_number(pooling, norm, length, n_leads, n_beats):
+    settings = {**SEGMENT, **CONTEXT, **HEAD, "pooling": pooling, "norm": norm}
+    module = SegmentClassifier(n_leads, 2, 3, **settings)
+    signals, side, present = _batch_of_beats(n_leads, length, n_beats, 2)
+    output = module(signals, side)
+    assert output.shape == (4, 3)
+    assert torch.isfinite(output).all()
+    output.sum().backward()
+    unused = {"segments.mask_token"}
+    assert all(torch.isfinite(p.grad).all() for name, p in module.named_parameters() if name not in unused)
+    if pooling == "attention":
+        weights = module.beat_weights(signals, side)
+        assert weights.shape == (4, n_beats)
+        torch.testing.assert_close(weights.sum(dim=1), present.any(dim=1).float())
+        assert (weights[~present] == 0).all()
+
+
+@pytest.mark.parametrize("n_side", [0, 2])
+@pytest.mark.parametrize("n_leads", [1, 12])
+@pytest.mark.parametrize("length", [1, 2, 7, 250])
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_pretraining_gives_a_finite_loss_for_every_record(norm, length, n_leads, n_side):
+    signals, side, present = _batch_of_beats(n_leads, length, 5, n_side)
+    for stage in ("autoencoder", "masked", "contrastive"):
+        segments = SegmentTransformer(n_leads, n_side, **SEGMENT, **CONTEXT, norm=norm)
+        decoder = SegmentDecoder(n_leads, length, **SEGMENT, norm=norm)
+        module = {
+            "autoencoder": lambda s, d: SegmentAutoencoder(s, d, 2.0),
+            "masked": lambda s, d: MaskedSegments(s, d, 2.0, mask_ratio=0.5, n_side_features=n_side),
+            "contrastive": lambda s, d: ContrastedSegments(s),
+        }[stage](segments, decoder)
+        loss = module(signals, side)
+        several = present.sum(dim=1) > (stage != "autoencoder")
+        assert torch.isfinite(loss).all()
+        assert torch.equal(loss > 0, several)
+        loss.sum().backward()
+        assert all(p.grad is None or torch.isfinite(p.grad).all() for p in module.parameters())
+        assert segments.encoder.project.weight.grad is not None
+
+
+@pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 6, 8, 8, 8, 8)])
+@pytest.mark.parametrize("length", [*range(1, 10), 31, 128, 250])
+def test_decoder_gives_back_the_length(length, channels):
+    sizes = {**SEGMENT, "channels": channels, "norm": "group"}
+    assert SegmentDecoder(3, length, **sizes)(torch.randn(2, 6)).shape == (2, 3, length)
+
+
+def test_hidden_share_of_the_beats():
+    segments = SegmentTransformer(1, 0, **SEGMENT, **CONTEXT, norm="group")
+    decoder = SegmentDecoder(1, 4, **SEGMENT, norm="group")
+    present = torch.arange(10) < torch.tensor([0, 1, 2, 3, 5, 8, 10])[:, None]
+    for ratio, expected in ((0.01, [0, 0, 1, 1, 1, 1, 1]), (0.5, [0, 0, 1, 2, 2, 4, 5]), (0.99, [0, 0, 1, 2, 4, 7, 9])):
+        network = MaskedSegments(segments, decoder, 1.0, mask_ratio=ratio, n_side_features=0)
+        drawn = torch.stack([network.draw(present) for _ in range(200)])
+        assert (drawn.sum(dim=2) == torch.tensor(expected)).all()
+        assert not (drawn & ~present).any()
+        assert torch.equal(drawn.any(dim=0).any(dim=1), torch.tensor(expected) > 0)
+        assert drawn[:, -1].any(dim=0).all()  # every beat has its turn
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_positions_are_sines_and_cosines_of_geometric_wavelengths(size):
+    place, wave = np.arange(300)[:, None], np.arange(0, size, 2)
+    angles = place * 10_000.0 ** (-wave / size)
+    expected = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(300, -1)[:, :size]
+    like = torch.zeros(1, size, dtype=torch.float64)
+    np.testing.assert_allclose(positions(300, like), expected, atol=1e-12)
+    np.testing.assert_allclose(positions(300, like.bfloat16()).float(), expected, atol=4e-3)  # rounded at the end only
+
+
+def test_pooling_by_hand():
+    states, there = torch.arange(12.0).reshape(2, 3, 2), torch.tensor([[True, True, False], [True, True, True]])
+    np.testing.assert_array_equal(pool(states, there, "mean"), [[1, 2], [8, 9]])
+    np.testing.assert_array_equal(pool(states, there, "max"), [[2, 3], [10, 11]])
+    np.testing.assert_array_equal(pool(-states, there, "max"), [[0, -1], [-6, -7]])
+
+
+def test_attention_leaves_out_what_is_not_there():
+    attention, states = AdditiveAttention(3, 2), torch.randn(1, 4, 3)
+    there = torch.tensor([[True, False, True, False]])
+    weights = attention.weights(states, there)
+    assert (weights[~there] == 0).all()
+    torch.testing.assert_close(attention(states, there), attention(states[:, ::2]))
+
+
+def test_segment_of_several_beats_is_seen_in_its_order():
+    module = SegmentTransformer(1, 0, **SEGMENT, **{**CONTEXT, "dropout": 0.0}, norm="group")
+    signals, side = torch.randn(2, 3, 1, 9), torch.zeros(2, 3, 0)
+    states, _ = module(signals, side)
+    turned, _ = module(signals.flip(1), side)
+    assert not torch.allclose(turned.flip(1), states, atol=1e-3)

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from .._base import NeuralClassifier
+from .._base_classifier import NeuralClassifier
 
 
 class BeatClassifier(NeuralClassifier):

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from .._validation import BeatLayout
 from ._layer import find_layer, spread_steps
 from ._network import (
     batches,
@@ -92,14 +93,18 @@ def grad_cam(estimator, X, target=None, layer=None, *, weights="integrated", bas
         raise ValueError(f'weights must be "integrated", "elementwise" or "mean", got {weights!r}.')
     integrated = weights == "integrated"
     way = pieces(n_steps) if integrated else [(1.0, 1.0)]
-    n_input, network, rows = rows_for_network(estimator, X)
+    n_input, network, rows, row_layout = rows_for_network(estimator, X)
+    if isinstance(row_layout, BeatLayout):
+        raise TypeError(
+            f"{type(network).__name__} reads records of beats, which share no feature map: saliency explains them."
+        )
     codes = encode_target(network, target, len(rows))
-    n_timepoints = network.layout_.n_timepoints
-    origins = network.layout_.split(rows)[0].mean(axis=2, keepdims=True) if baseline is None else baseline
-    origins = check_baseline(origins, (len(rows), network.layout_.n_leads, n_timepoints))
+    n_timepoints = row_layout.n_timepoints
+    origins = row_layout.split(rows)[0].mean(axis=2, keepdims=True) if baseline is None else baseline
+    origins = check_baseline(origins, (len(rows), row_layout.n_leads, n_timepoints))
     part, parts, done = None, [], 0
     with gradients(network) as module:
-        for signals, side, code in batches(network, module, rows, codes):
+        for signals, side, code in batches(network, module, rows, row_layout, codes):
             if part is None:
                 part, centres, reach = find_layer(module, layer, signals[:1], side[:1], local=integrated)
             given = _outputs(module, part, signals, side)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import validate_rows
+from .._validation import BeatLayout, validate_beats, validate_rows
 
 
 def find_network(estimator):
@@ -31,10 +31,12 @@ def find_network(estimator):
 
 
 def rows_for_network(estimator, X):
-    """Number of samples of a lead in ``X``, the network's owner, and the checked rows it gets."""
+    """Number of samples of a lead in ``X``, the network's owner, the checked rows it gets, and their layout."""
     steps, network = find_network(estimator)
-    shape = np.shape(X)
-    if len(shape) == 3:
+    shape, made_of_beats = np.shape(X), isinstance(network.layout_, BeatLayout)
+    if made_of_beats:
+        n_input = network.layout_.n_timepoints
+    elif len(shape) == 3:
         n_input = shape[2]
     else:
         layouts = [step.layout_ for step in (*steps, network) if hasattr(step, "layout_")]
@@ -49,8 +51,8 @@ def rows_for_network(estimator, X):
                 "X: explain the steps behind it, with the beats as X."
             )
         X = step.transform(X)
-    rows, _ = validate_rows(network, X, reset=False)
-    return n_input, network, rows
+    rows, layout = (validate_beats if made_of_beats else validate_rows)(network, X, reset=False)
+    return n_input, network, rows, layout
 
 
 def encode_target(network, target, n_rows):
@@ -76,13 +78,13 @@ def gradients(network):
         yield copy.deepcopy(network.module_).eval().requires_grad_(False)
 
 
-def batches(network, module, rows, codes):
+def batches(network, module, rows, layout, codes):
     """Signals, side features and class indices (batch, 1) of ``batch_size`` rows, on the module's device."""
     parameter = next(module.parameters())
     dtype = np.float64 if parameter.dtype == torch.float64 else np.float32
     for start in range(0, len(rows), network.batch_size):
         piece = slice(start, start + network.batch_size)
-        signals, side = network.layout_.split(torch.from_numpy(rows[piece].astype(dtype)).to(parameter))
+        signals, side = layout.split(torch.from_numpy(rows[piece].astype(dtype)).to(parameter))
         signals, side = signals.clone(), side.clone()
         logits = _logits(network, module, signals, side)
         code = logits.argmax(dim=1) if codes is None else torch.as_tensor(codes[piece]).to(signals.device)

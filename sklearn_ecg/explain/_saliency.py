@@ -35,8 +35,8 @@ def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_st
     method : {"gradient", "integrated_gradients"}, default="gradient"
         What is computed.
     baseline : float or array-like, default=0.0
-        Signal without information, as the network sees it; broadcast to (n_samples, n_leads, n_timepoints). Zero is the
-        mean after scaling.
+        Signal without information, as the network sees it; broadcast to the shape of ``attribution``. Zero is the mean
+        after scaling.
     n_steps : int, default=64
         Pieces of the way from the baseline.
     return_side : bool, default=False
@@ -48,15 +48,17 @@ def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_st
     attribution : ndarray of shape (n_samples, n_leads, n_timepoints), float64
         Signed, for the signal as the network sees it, behind the other steps of a Pipeline. Where these change the
         number of samples, it is interpolated on the time axis of ``X`` and multiplied by the ratio of the lengths,
-        which about keeps the sum.
+        which about keeps the sum. For a classifier of records of beats, such as
+        :class:`~sklearn_ecg.ECGSLClassifier`, (n_records, n_beats, n_leads, n_timepoints), with NaN where there is no
+        beat.
     side_attribution : ndarray of shape (n_samples, n_side_features), float64
-        Only with ``return_side``.
+        (n_records, n_beats, n_side_features) for records of beats. Only with ``return_side``.
 
     Raises
     ------
     TypeError
-        If the estimator owns no neural classifier, or ``return_side`` needs means that the module does not keep in
-        ``head.standardize.mean``.
+        If the estimator owns no neural classifier, or ``return_side`` needs means of the side features that the module
+        does not keep.
     ValueError
         If ``target`` is not in ``classes_``, another argument is out of its range, ``X`` has another width than in
         ``fit``, or a step of the Pipeline cuts records into beats.
@@ -73,13 +75,14 @@ def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_st
     if method not in ("gradient", "integrated_gradients"):
         raise ValueError(f'method must be "gradient" or "integrated_gradients", got {method!r}.')
     way = pieces(n_steps)
-    n_input, network, rows = rows_for_network(estimator, X)
+    n_input, network, rows, layout = rows_for_network(estimator, X)
     codes = encode_target(network, target, len(rows))
-    start = check_baseline(baseline, (len(rows), network.layout_.n_leads, network.layout_.n_timepoints))
+    start = check_baseline(baseline, layout.split(rows)[0].shape)
     parts, side_parts, gaps, changes, done = [], [], [], [], 0
     with gradients(network) as module:
-        for signals, side, code in batches(network, module, rows, codes):
+        for signals, side, code in batches(network, module, rows, layout, codes):
             origin = torch.from_numpy(start[done : done + len(signals)].copy()).to(signals)
+            origin = torch.where(signals.isnan(), signals, origin)  # a beat that is not there is none on the way, too
             done += len(signals)
             if method == "gradient":
                 found = _input_gradient(module, signals, side, code)
@@ -88,8 +91,8 @@ def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_st
                 found, gap, change = _integrate(module, (origin, side_origin), (signals, side), code, way)
                 gaps.append(to_numpy(gap))
                 changes.append(to_numpy(change))
-            parts.append(to_numpy(found[0]))
-            side_parts.append(to_numpy(found[1]))
+            parts.append(to_numpy(found[0].masked_fill(signals.isnan(), torch.nan)))
+            side_parts.append(to_numpy(found[1].masked_fill(side.isnan(), torch.nan)))
     if method == "integrated_gradients":
         _warn_of_gaps(np.concatenate(gaps), np.concatenate(changes), n_steps)
     seen = np.concatenate(parts)
@@ -115,16 +118,17 @@ def _integrate(module, origins, ends, code, way):
     found = [move * gradient for move, gradient in zip(moves, mean, strict=True)]
     with torch.no_grad():
         change = (module(*ends) - module(*origins)).gather(1, code)[:, 0]
-    gap = change - sum(part.flatten(1).sum(dim=1) for part in found)
+    gap = change - sum(part.flatten(1).nansum(dim=1) for part in found)
     return found, gap, change
 
 
 def _side_means(module, side):
-    standardize = getattr(getattr(module, "head", None), "standardize", None)
+    owners = [getattr(module, name, None) for name in ("head", "segments")]
+    standardize = next((owner.standardize for owner in owners if hasattr(owner, "standardize")), None)
     if standardize is None:
         raise TypeError(
-            f"return_side needs the means of the side features in head.standardize.mean, which {type(module).__name__} "
-            "does not keep."
+            "return_side needs the means of the side features in head.standardize.mean or segments.standardize.mean, "
+            f"which {type(module).__name__} does not keep."
         )
     return standardize.mean.expand_as(side)
 

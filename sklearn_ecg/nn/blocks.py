@@ -50,11 +50,14 @@ class AdditiveAttention(nn.Module):
         self.project = nn.Linear(n_features, n_hidden)
         self.context = nn.Linear(n_hidden, 1, bias=False)
 
-    def weights(self, states):  # (batch, steps, features) -> (batch, steps)
-        return torch.softmax(self.context(torch.tanh(self.project(states))).squeeze(-1), dim=1)
+    def weights(self, states, present=None):  # (batch, steps, features), (batch, steps) -> (batch, steps)
+        scores = self.context(torch.tanh(self.project(states))).squeeze(-1)
+        if present is not None:
+            scores = scores.masked_fill(~present, -torch.inf)
+        return torch.softmax(scores, dim=1)
 
-    def forward(self, states):  # (batch, steps, features) -> (batch, features)
-        return torch.bmm(self.weights(states).unsqueeze(1), states).squeeze(1)
+    def forward(self, states, present=None):  # (batch, steps, features) -> (batch, features)
+        return torch.bmm(self.weights(states, present).unsqueeze(1), states).squeeze(1)
 
 
 class DropRows(nn.Module):

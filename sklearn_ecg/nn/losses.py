@@ -11,6 +11,31 @@ class CrossEntropy(nn.Module):
         return nn.functional.cross_entropy(_at_least_float32(logits), target, reduction="none")
 
 
+class BinaryCrossEntropy(nn.Module):
+    """Cross-entropy of independent labels: logits and indicators (batch, labels), one mean over labels for each row.
+
+    Each label counts by its factor, and, as in the focal loss, by (1 − p)^γ, where p is the probability of what is true
+    of it.
+    """
+
+    def __init__(self, factors, gamma=0.0):
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("factors", torch.as_tensor(factors))
+
+    def forward(self, logits, target):
+        logits = _at_least_float32(logits)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none")
+        return (_focused(loss, self.gamma) * self.factors.to(loss.dtype)).mean(dim=1)
+
+
+class OwnLoss(nn.Module):
+    """The module's output is the loss of each row already: reconstruction has no target but its input."""
+
+    def forward(self, loss, target):
+        return _at_least_float32(loss)
+
+
 class FocalLoss(nn.Module):
     """Cross-entropy times (1 − p)^γ, where p is the probability of the true class (Lin et al. 2017).
 
@@ -23,9 +48,16 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits, target):
         cross_entropy = nn.functional.cross_entropy(_at_least_float32(logits), target, reduction="none")
-        wrong = -torch.expm1(-cross_entropy)  # 1 − p
-        tiny = torch.finfo(wrong.dtype).tiny  # the slope of wrong^γ at 0 is infinite where γ < 1
-        return wrong.clamp(min=tiny) ** self.gamma * cross_entropy
+        return _focused(cross_entropy, self.gamma)
+
+
+def _focused(cross_entropy, gamma):
+    """(1 − p)^γ times −log p."""
+    if gamma == 0:
+        return cross_entropy
+    wrong = -torch.expm1(-cross_entropy)  # 1 − p
+    tiny = torch.finfo(wrong.dtype).tiny  # the slope of wrong^γ at 0 is infinite where γ < 1
+    return wrong.clamp(min=tiny) ** gamma * cross_entropy
 
 
 def _at_least_float32(logits):

@@ -1,0 +1,56 @@
+"""What a pre-trained network fills in for hidden segments."""
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from .._training import DTYPES, RowBatches, present_device, seeded
+from ..nn.pretraining import MaskedSegments
+from ..nn.segments import is_present
+from ._pretraining import has_decoder, load_part
+
+
+def reconstruct_beats(estimator, X, layout, hidden=None):
+    """Signals with those of the hidden segments as the network fills them in, and which were hidden."""
+    weights = estimator.pretrained_
+    if not has_decoder(weights):
+        raise ValueError("The pre-training has no decoder: stage 'autoencoder' or 'masked' is wanted.")
+    if hidden is not None:
+        hidden = _check_hidden(hidden, layout.present(X))
+    seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
+    device, dtype = present_device(estimator.device), DTYPES[estimator.precision]
+    batches = RowBatches(X, layout, device, dtype)
+    filled, masks = [], []
+    with seeded(seed, device), torch.no_grad():
+        network = _network(estimator, weights, layout).to(device, dtype).eval()
+        for start in range(0, len(X), estimator.batch_size):
+            piece = slice(start, start + estimator.batch_size)
+            batch = batches[piece]
+            signals, present = batch["signals"].clone(), is_present(batch["signals"])
+            mask = network.draw(present) if hidden is None else torch.from_numpy(hidden[piece]).to(device)
+            if "masked" in weights.get("stages", ()):
+                signals[mask] = network.fill(**batch, hidden=mask)[1]
+            else:
+                signals[mask] = network.decoder(network.segments.encoder(signals[mask]))
+            filled.append(signals.double().cpu().numpy())
+            masks.append(mask.cpu().numpy())
+    return np.concatenate(filled), np.concatenate(masks)
+
+
+def _network(estimator, weights, layout):
+    segments = estimator._make_module(layout.n_leads, layout.n_timepoints, layout.n_side_features, 1).segments
+    decoder = estimator._make_decoder(layout.n_leads, layout.n_timepoints)
+    load_part(segments, weights, "segments")
+    load_part(decoder, weights, "decoder")
+    return MaskedSegments(segments, decoder, 1.0, mask_ratio=estimator.mask_ratio, n_side_features=0)
+
+
+def _check_hidden(hidden, present):
+    hidden = np.asarray(hidden)
+    if hidden.dtype != bool or hidden.shape != present.shape:
+        raise ValueError(f"hidden must be boolean of shape {present.shape}, got {hidden.dtype} of {hidden.shape}.")
+    absent = np.argwhere(hidden & ~present)
+    if len(absent):
+        record, beat = absent[0]
+        raise ValueError(f"hidden hides beat {beat} of record {record}, which is not there.")
+    return hidden
