@@ -18,7 +18,7 @@ from .preprocessing._transformers import (
 
 _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
 _RR_TIMEPOINTS = 128
-_BEAT_FEATURES = ("log_rr", "log_rr_previous", "log_rr_next", "amplitude")
+_BEAT_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
 _AGGREGATES = {"median": np.median, "mean": np.mean}
 
 
@@ -56,10 +56,12 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     detection_lead : int, default=None
         Index of the lead in which R peaks are detected. None is all leads together with "logistic", and the first lead
         with the others.
-    side_features : sequence of {"log_rr", "log_rr_previous", "log_rr_next", "amplitude"}, default=()
-        Features of each beat, written after its signal: the natural logarithm of its RR interval in seconds, of the one
-        from the R peak before it, and of the one to the R peak after it (at the ends of a record, of the one there is);
-        and the range of its signal, in the units of the signal, in ``detection_lead`` (the first lead if that is None).
+    side_features : sequence of str, default=()
+        Features of each beat, written after its signal: "log_rr", the natural logarithm of its RR interval in seconds;
+        "log_rr_previous_to_record" and "log_rr_next_to_record", that of the interval from the R peak before it, and to
+        the one after it, over the median interval of the record; "amplitude", the range of its signal, in the units of
+        the signal, in ``detection_lead`` (the first lead if that is None). At the ends of a record the one interval
+        there is stands for the other.
     n_leads : int, default=1
         Number of leads in a 2-D row.
     n_side_features : int, default=0
@@ -264,14 +266,17 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         return [self._locate(record) for record in signals]
 
     def _locate(self, record):
-        """R peaks of the complete beats of a record (n_leads, n_timepoints), and the RR intervals at both sides.
+        """R peaks of the complete beats of a record (n_leads, n_timepoints), and RR intervals, all in samples.
 
-        All in samples; the intervals are (n_beats, 2). At the ends of the record the one there is stands for the other.
+        The intervals (n_beats, 3) are those before and after each beat, and the median of the record. At the ends of
+        the record the one there is stands for the other.
         """
         peaks = self._detect(record)
         between = np.diff(peaks.astype(float)) if len(peaks) > 1 else np.full(len(peaks), np.nan)
-        intervals = np.stack([np.append(between[:1], between), np.append(between, between[-1:])], axis=1)[: len(peaks)]
-        span = intervals.mean(axis=1) if self.fitted_params_["window"] == "rr" else 1.0
+        before, after = np.append(between[:1], between), np.append(between, between[-1:])
+        typical = np.full(len(peaks), np.median(between) if len(peaks) else np.nan)
+        intervals = np.stack([before[: len(peaks)], after[: len(peaks)], typical], axis=1)
+        span = intervals[:, :2].mean(axis=1) if self.fitted_params_["window"] == "rr" else 1.0
         first, last = peaks + self._grid[0] * span, peaks + self._grid[-1] * span
         complete = (first >= 0) & (last <= record.shape[-1] - 1)
         if any(name.startswith("log_rr") for name in self.fitted_params_["side_features"]):
@@ -313,17 +318,23 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     def _cut(self, record, peaks, intervals):
         """Rows (n_beats, n_leads * n_timepoints + n_features) of the beats at ``peaks``, without the side columns."""
         fitted = self.fitted_params_
-        rr = intervals.mean(axis=1)
+        before, after, typical = intervals.T
+        rr = (before + after) / 2
         span = rr if fitted["window"] == "rr" else np.ones(len(peaks))
         positions = peaks[:, None] + self._grid * span[:, None]  # (n_beats, n_timepoints)
-        before = np.floor(positions).astype(np.int64)
-        after = np.minimum(before + 1, record.shape[-1] - 1)
-        left, right = (record[:, at].astype(np.float64) for at in (before, after))  # (n_leads, n_beats, n_timepoints)
-        beats = left + (positions - before) * (right - left)
+        floor = np.floor(positions).astype(np.int64)
+        ceiling = np.minimum(floor + 1, record.shape[-1] - 1)
+        left, right = (record[:, at].astype(np.float64) for at in (floor, ceiling))  # (n_leads, n_beats, n_timepoints)
+        beats = left + (positions - floor) * (right - left)
         amplitude = np.ptp(beats[fitted["detection_lead"] or 0], axis=-1)
-        spans = {"log_rr": rr, "log_rr_previous": intervals[:, 0], "log_rr_next": intervals[:, 1]}
+        features = {
+            "log_rr": rr / fitted["fs"],
+            "log_rr_previous_to_record": before / typical,
+            "log_rr_next_to_record": after / typical,
+            "amplitude": amplitude,
+        }
         columns = [
-            (amplitude if name == "amplitude" else np.log(spans[name] / fitted["fs"]))[:, None]
+            (features[name] if name == "amplitude" else np.log(features[name]))[:, None]
             for name in fitted["side_features"]
         ]
         return np.hstack([np.swapaxes(beats, 0, 1).reshape(len(peaks), len(beats) * len(self._grid)), *columns])

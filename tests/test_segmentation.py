@@ -101,6 +101,18 @@ def test_rr_interval_of_a_premature_beat_is_that_of_its_surroundings():
     np.testing.assert_allclose(beats[0, :, 45], 1.0)
 
 
+def test_rr_features_beside_the_median_of_the_record():
+    peaks = [50, 150, 250, 300, 450, 550]  # a premature beat and a pause
+    X = np.zeros((1, 600))
+    X[0, peaks] = 1.0
+    names = ("log_rr_previous_to_record", "log_rr_next_to_record", "log_rr")
+    beats = segmenter(detector=lambda signal, fs: np.flatnonzero(signal > 0.5), side_features=names).fit_transform(X)
+    before, after, rr = np.exp(beats[0, :, -3:]).T
+    np.testing.assert_allclose(before, [1, 1, 1, 0.5, 1.5, 1])
+    np.testing.assert_allclose(after, [1, 1, 0.5, 1.5, 1, 1])
+    np.testing.assert_allclose(rr, (before + after) / 2 * 100 / segmenter().fs)
+
+
 def test_linear_interpolation_is_exact_on_a_line():
     ramp = np.arange(400.0)[None]
     beats = segmenter(window=(0.2, 0.4), n_timepoints=90, detector=lambda signal, fs: [50, 200]).fit_transform(ramp)
