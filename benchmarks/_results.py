@@ -69,6 +69,12 @@ def write_results(name, payload, *, args=None, results_dir=RESULTS):
     return path
 
 
+def print_table(columns, rows):
+    """Print the columns and the rows of a table, line after line."""
+    for row in [columns, *rows]:
+        print(*row, sep=" | ", flush=True)
+
+
 def command_line(argv=None):
     """The command that runs this benchmark, without the data home and without the machine's paths."""
     program, *arguments = sys.argv if argv is None else argv

@@ -9,7 +9,7 @@ ladder         the table over these three, from their results
 ablation       one thing changed at a time, on the rung that ``--on`` names
 adapt          new patients of whom a few beats are labelled
 explain        what Grad-CAM shows on DS2, and whether it is faithful
-select         recipes compared inside DS1 alone
+select         recipes compared inside DS1 alone, or with ``--on chronological`` inside the first 70 % of every record
 figures        the README's figures, from the results of inter and adapt
 
 Fits are kept in benchmarks/checkpoints; with ``--resume`` those that are there are read, so that a stopped run goes on
@@ -35,19 +35,25 @@ PROTOCOLS = {
     "figures": figures.figures,
 }
 
+ON = {"ablation": ("intra", "inter"), "select": ("chronological", "inter")}
+
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.arrhythmia", description=__doc__.splitlines()[0])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="inter")
     parser.add_argument("--data-home")
     parser.add_argument("--models", nargs="*", help="default: all")
-    parser.add_argument("--on", choices=("intra", "inter"), default="inter", help="rung of the ablation")
+    parser.add_argument("--on", choices=tables.PROTOCOLS, default="inter", help="rung of the ablation or of the choice")
     parser.add_argument("--resume", action="store_true", help="read the fits that are kept")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
+    if args.on not in ON.get(args.protocol, tables.PROTOCOLS):
+        parser.error(
+            f"--protocol {args.protocol} is not on the rung {args.on}, but on {' and '.join(ON[args.protocol])}"
+        )
     torch.set_num_threads(args.threads)
     PROTOCOLS[args.protocol](args)
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._results import write_results
+from .._results import print_table, write_results
 from . import models
 from .new_patients import operating_points
 from .protocols import ensemble, rung_of
-from .tables import PROTOCOLS, print_table, score
+from .tables import PROTOCOLS, score
 
 TOGETHER = "GAN, focal loss, ensemble"
 

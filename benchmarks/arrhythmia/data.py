@@ -34,12 +34,16 @@ class Beats:
 
 
 @lru_cache(maxsize=3)
-def load(records, features, data_home, with_q=False, scale=None):
-    """Beats of 0.6 s around R at 120 Hz with these side features; Q on request; ``scale`` as in extract_beats."""
+def load(records, features, data_home, with_q=False, scale=None, n_leads=1):
+    """Beats of 0.6 s around R at 120 Hz with these side features; Q on request; ``scale`` as in extract_beats.
+
+    The first lead is MLII where there is one, and the side features are of the first lead.
+    """
     beats = fetch_mitdb_beats(
         data_home=data_home,
         download_if_missing=False,
         records=records,
+        leads=n_leads,
         window=WINDOW,
         n_timepoints=N_TIMEPOINTS,
         side_features=features,
@@ -66,36 +70,44 @@ def share_of_record(beats):
     return share
 
 
-def cut_stretches(record, bounds, features, scale):
+def thinned(beats, share=1 / 3, n_fusions=100, seed=0):
+    """Fewer N and Q, at random; every other beat, and every beat of the records with so many F, is kept."""
+    many = [record for record in np.unique(beats.record) if (beats.y[beats.record == record] == "F").sum() >= n_fusions]
+    kept = ~np.isin(beats.y, ["N", "Q"]) | np.isin(beats.record, many)
+    return beats[kept | (np.random.default_rng(seed).random(len(beats.y)) < share)]
+
+
+def cut_stretches(record, bounds, features, scale, n_leads=1):
     """Beats of stretches of a record, each read as if it were the whole recording."""
-    lead = record.select_leads(["MLII"]).signal if "MLII" in record.lead_names else record.signal[:1]
+    names = sorted(record.lead_names, key=lambda name: name != "MLII")[:n_leads]
+    signal = record.select_leads(names).signal
     rows = []
     for start, stop in bounds:
         peaks = record.peaks[start:stop]
         first, last = max(peaks[0] - SECOND, 0), peaks[-1] + SECOND
         options = {"window": WINDOW, "n_timepoints": N_TIMEPOINTS, "side_features": features, "scale": scale}
-        rows.append(extract_beats(lead[:, first:last], peaks - first, fs=record.fs, **options).data)
+        rows.append(extract_beats(signal[:, first:last], peaks - first, fs=record.fs, **options).data)
     target = np.concatenate([record.target[start:stop] for start, stop in bounds])
     position = np.concatenate([record.peaks[start:stop] for start, stop in bounds])
     beats = Beats(np.concatenate(rows), target, np.full(len(target), record.name), position)
     return beats[target != "Q"]
 
 
-def load_stretches(features, data_home, choose, scale=None):
+def load_stretches(features, data_home, choose, scale=None, n_leads=1):
     """Stretches of DS1 that ``choose(target)`` bounds in each record."""
     bunch = fetch_mitdb(data_home=data_home, download_if_missing=False, records="ds1")
     parts = []
     for record in bunch.records:
         bounds = choose(record.target)
         if bounds:
-            parts.append(cut_stretches(record, bounds, features, scale))
+            parts.append(cut_stretches(record, bounds, features, scale, n_leads))
     return Beats(*(np.concatenate(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 @lru_cache(maxsize=2)
-def random_stretches(features, data_home, seed, scale=None):
+def random_stretches(features, data_home, seed, scale=None, n_leads=1):
     """Stretches of 32 to 512 beats that cover DS1."""
-    return load_stretches(features, data_home, random_lengths(seed), scale)
+    return load_stretches(features, data_home, random_lengths(seed), scale, n_leads)
 
 
 def mostly_s(target, n_beats=64):

@@ -6,10 +6,9 @@ from sklearn_ecg.explain import grad_cam
 from sklearn_ecg.metrics import bootstrap_interval
 
 from .._faithfulness import occlusion, probability_fall, wave_shares
-from .._results import write_results
+from .._results import print_table, write_results
 from . import data, models
 from .protocols import rung_of
-from .tables import print_table
 
 SIGNAL_ALONE = "CNN-LSTM-Attention, signal alone"
 N_BEATS = 60  # of each class in each record at most

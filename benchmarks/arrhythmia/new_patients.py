@@ -5,10 +5,10 @@ from sklearn.metrics import precision_recall_curve
 
 from sklearn_ecg.metrics import aami_report, bootstrap_interval, record_confusions
 
-from .._results import write_results
+from .._results import print_table, write_results
 from . import data, models
 from .protocols import ensemble, rung_of
-from .tables import PROTOCOLS, chosen_models, print_table, score
+from .tables import PROTOCOLS, chosen_models, score
 
 WITHOUT = ("202", "213", "232")
 AF = ("202", "210", "219", "221", "222")

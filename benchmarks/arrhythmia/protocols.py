@@ -1,6 +1,7 @@
 """The rungs of the leakage ladder: which rows train, which choose, which test."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -66,7 +67,7 @@ def intra(data_home):
 
     def part(i):
         def rows(model):
-            beats = data.load("all", model.features, data_home, True, model.scale)
+            beats = _all_records(model, data_home)
             return beats[data.random_split(beats)[i]]
 
         return rows
@@ -75,43 +76,59 @@ def intra(data_home):
 
 
 def chronological(data_home):
-    """The first 70 % of every record train, the rest tests; nothing is held out to choose with."""
+    """The first 70 % of every record train, the rest tests; fits on 50 %, scored on the 20 % that follow, choose."""
+    choosing = Fit("chronological-choose", _span(0, 0.5, data_home), choose=_span(0.5, 0.7, data_home))
+    testing = Fit("chronological", _span(0, 0.7, data_home), test=_span(0.7, 2, data_home))
+    return Rung("chronological", tuple("NSVFQ"), (choosing, testing))
 
-    def between(low, high):
-        def rows(model):
-            beats = data.load("all", model.features, data_home, True, model.scale)
-            share = data.share_of_record(beats)
-            return beats[(share >= low) & (share < high)]
 
-        return rows
+def inside_training(data_home):
+    """Fit that compares ideas: on the first 40 % of every record, thinned, and scored as far ahead as the test is."""
+    early = _span(0, 0.4, data_home)
+    return Fit("chronological-select", lambda model: data.thinned(early(model)), choose=_span(0.4, 0.7, data_home))
 
-    return Rung("chronological", tuple("NSVFQ"), (Fit("chronological", between(0, 0.7), test=between(0.7, 2)),))
+
+def _span(low, high, data_home):
+    """Rows of a model from ``low`` to ``high``, shares of each record."""
+
+    def rows(model):
+        beats = _all_records(model, data_home)
+        share = data.share_of_record(beats)
+        return beats[(share >= low) & (share < high)]
+
+    return rows
+
+
+def _all_records(model, data_home):
+    return data.load("all", model.features, data_home, True, model.scale, model.n_leads)
 
 
 def inter(data_home):
     """DS1 trains, DS2 tests; out-of-fold predictions over the records of DS1 choose."""
 
+    def load(records, model):
+        return data.load(records, model.features, data_home, scale=model.scale, n_leads=model.n_leads)
+
     def fold(i, side):
         def rows(model):
-            beats = data.load("ds1", model.features, data_home, scale=model.scale)
+            beats = load("ds1", model)
             cv = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=0)
             seen = beats[list(cv.split(beats.X, beats.y, beats.record))[i][side]]
             return _stretched(seen, model, data_home) if side == 0 else seen
 
         return rows
 
-    def ds1(model):
-        return _stretched(data.load("ds1", model.features, data_home, scale=model.scale), model, data_home)
-
     choosing = [Fit(f"inter-fold{i}", fold(i, 0), choose=fold(i, 1)) for i in range(N_FOLDS)]
-    testing = Fit("inter", ds1, test=lambda model: data.load("ds2", model.features, data_home, scale=model.scale))
+    ds1 = partial(load, "ds1")
+    testing = Fit("inter", lambda model: _stretched(ds1(model), model, data_home), test=partial(load, "ds2"))
     return Rung("inter", tuple("NSVF"), (*choosing, testing))
 
 
 def _stretched(beats, model, data_home):
     if not model.stretches:
         return beats
-    return data.with_stretches(beats, data.random_stretches(model.features, data_home, 0, model.scale))
+    stretches = data.random_stretches(model.features, data_home, 0, model.scale, model.n_leads)
+    return data.with_stretches(beats, stretches)
 
 
 def ensemble(rung, results, **settings):
