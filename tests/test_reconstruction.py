@@ -61,9 +61,9 @@ def test_training_of_the_masked_stage_sees_nothing_of_hidden_beats(clf, records,
     signals, side = torch.tensor(X[:, :, None], dtype=torch.float32), torch.zeros(*X.shape[:2], 0)
     hidden = torch.zeros(X.shape[:2], dtype=torch.bool)
     hidden[:, 0] = True
-    states, _ = network.fill(signals, side, hidden)
+    states = network.states(signals, side, hidden)
     signals[:, 0] += 9
-    assert torch.equal(network.fill(signals, side, hidden)[0], states)
+    assert torch.equal(network.states(signals, side, hidden), states)
 
 
 def test_hidden_beats_that_cannot_be_are_errors(clf, records):

@@ -42,7 +42,10 @@ class SegmentAutoencoder(nn.Module):
 
 
 class MaskedSegments(SegmentAutoencoder):
-    """Hidden segments, and their side features, from the segments around them."""
+    """Hidden segments from those around them, and the others from themselves; side features, too.
+
+    Without the second part the state of a segment would forget what the segment itself is like.
+    """
 
     def __init__(self, segments, decoder, variance, *, mask_ratio, n_side_features):
         super().__init__(segments, decoder, variance)
@@ -56,8 +59,8 @@ class MaskedSegments(SegmentAutoencoder):
         n_hidden = torch.minimum((self.mask_ratio * counts).round().clamp(min=1), (counts - 1).clamp(min=0))
         return (noise_of_beats(present).argsort(dim=1).argsort(dim=1) < n_hidden[:, None]) & present
 
-    def fill(self, signals, side, hidden):
-        """States (hidden segments, embedding) of the hidden segments, and the signals they stand for.
+    def states(self, signals, side, hidden):
+        """States (segments, embedding) of the segments that are there, in the order of ``signals[present]``.
 
         Hidden segments are not even encoded, so that batch norm tells nothing of them.
         """
@@ -66,17 +69,22 @@ class MaskedSegments(SegmentAutoencoder):
         tokens = self.segments.mask_token.to(seen.dtype).repeat(int(present.sum()), 1)
         tokens[~hidden[present]] = seen
         states, there = self.segments.in_context(tokens, present)
-        states = states[there & present.any(dim=1)[:, None]][hidden[present]]  # in the order of signals[hidden]
-        return states, self.decoder(states)
+        return states[there & present.any(dim=1)[:, None]]
+
+    def fill(self, signals, side, hidden):
+        """What the hidden segments are taken for, in the order of ``signals[hidden]``."""
+        return self.decoder(self.states(signals, side, hidden)[hidden[is_present(signals)]])
 
     def forward(self, signals, side):
-        hidden = self.draw(is_present(signals))
-        states, filled = self.fill(signals, side, hidden)
-        error = self.error(filled, signals[hidden])
+        present = is_present(signals)
+        hidden = self.draw(present)
+        states = self.states(signals, side, hidden)
+        error = self.error(self.decoder(states), signals[present])
         if self.side_out is not None:
-            wanted = self.segments.standardize(side[hidden])
+            wanted = self.segments.standardize(side[present])
             error = error + ((self.side_out(states) - wanted) ** 2).mean(dim=1)
-        return mean_over_beats(error, hidden.nonzero()[:, 0], len(signals))
+        record, was_hidden = present.nonzero()[:, 0], hidden[present]
+        return sum(mean_over_beats(error[part], record[part], len(signals)) for part in (was_hidden, ~was_hidden))
 
 
 class ContrastedSegments(nn.Module):

@@ -13,8 +13,9 @@ class ECGSLClassifier(SegmentSequenceClassifier):
 
     Encoder and transformer can learn from unlabelled records first (:meth:`pretrain`, or ``X_unlabeled`` in
     :meth:`fit`), in stages: each segment is reconstructed from its embedding ("autoencoder"); then hidden segments are
-    reconstructed from those around them ("masked"). "contrastive" is there for comparison: two segments of one record
-    shall be more alike than segments of two.
+    reconstructed from those around them, and the others from themselves ("masked"; reconstructing the others, too, is
+    ours: without it their states forget them). "contrastive" is there for comparison: two segments of one record shall
+    be more alike than segments of two.
 
     The publication gives neither the detector, the length of a segment, the sizes, the share of hidden segments nor the
     settings of the training: those here are our own. Several leads and side features are ours, too.
@@ -126,8 +127,8 @@ class ECGSLClassifier(SegmentSequenceClassifier):
         Weights after pre-training, where there was any.
     history_ : list of dict
         For each epoch: stage, number, training and validation loss, validation score (macro-F1), seconds. The loss of
-        the stages "autoencoder" and "masked" is the error as a share of the signals' variance (in "masked", plus that
-        of the side features).
+        the stages "autoencoder" and "masked" is the error as a share of the signals' variance; in "masked" that of the
+        hidden segments plus that of the others, each with the error of the side features.
     n_iter_ : int
         Epochs trained with labels.
     net_ : skorch.NeuralNet

@@ -29,7 +29,7 @@ def reconstruct_beats(estimator, X, layout, hidden=None):
             signals, present = batch["signals"].clone(), is_present(batch["signals"])
             mask = network.draw(present) if hidden is None else torch.from_numpy(hidden[piece]).to(device)
             if "masked" in weights.get("stages", ()):
-                signals[mask] = network.fill(**batch, hidden=mask)[1]
+                signals[mask] = network.fill(**batch, hidden=mask)
             else:
                 signals[mask] = network.decoder(network.segments.encoder(signals[mask]))
             filled.append(signals.double().cpu().numpy())
