@@ -1,0 +1,230 @@
+"""Ten-second windows of MIT-BIH: segments against a network on the raw window and a forest, for patients never seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import StratifiedGroupKFold
+
+from sklearn_ecg import ECGResampler, ECGSLClassifier, ResNetClassifier
+from sklearn_ecg.metrics import aami_report, bootstrap_macro_f1, paired_bootstrap
+
+from .._results import cpu_timer, print_table, write_results
+from . import data, models, pretraining
+from .kept import kept
+
+RAW_FS = 100
+RESNET = {
+    "channels": (8, 16, 32, 64),
+    "n_blocks": 1,
+    "kernel_size": 9,
+    "max_epochs": 12,
+    "batch_size": 64,
+    "lr": 3e-3,
+    "lr_schedule": "one-cycle",
+    "weight_decay": 1e-2,
+}
+PRETRAINED = "ECGSLClassifier, pre-trained"
+REFERENCE = "ResNetClassifier, raw window"
+N_SEEDS = 3
+
+
+def classifiers(starts=None):
+    """Name → (function of a seed that makes the classifier, function of windows that makes its rows)."""
+    return {
+        "majority": (lambda seed: DummyClassifier(), features),
+        "forest of RR features": (
+            lambda seed: RandomForestClassifier(300, class_weight="balanced_subsample", random_state=seed),
+            features,
+        ),
+        REFERENCE: (lambda seed: ResNetClassifier(**RESNET, random_state=seed), resampled),
+        "ECGSLClassifier": (lambda seed: segments_classifier(seed), lambda windows: windows.beats),
+        PRETRAINED: (lambda seed: segments_classifier(seed, pretrained=starts[0]), lambda windows: windows.beats),
+    }
+
+
+def segments_classifier(seed, **settings):
+    side = len(models.SIDE_FEATURES)
+    return ECGSLClassifier(
+        **{**models.SIZES, **models.TRAINING, "n_side_features": side, "random_state": seed, **settings}
+    )
+
+
+def features(windows):
+    return data.rr_features(windows.beats)
+
+
+def resampled(windows):
+    return ECGResampler(fs=data.FS, fs_out=RAW_FS).fit_transform(windows.raw)
+
+
+@dataclass
+class Outcome:
+    """Labels predicted by each seed (n_seeds, n_windows), and the CPU seconds of one fit and of one prediction."""
+
+    predicted: np.ndarray
+    fit_seconds: float
+    predict_seconds: float
+
+
+def outcome_of(name, make, rows_of, train, test, key, args):
+    def fit_and_predict():
+        X, X_test = rows_of(train), rows_of(test)
+        predicted, fits, predictions = [], [], []
+        for seed in range(1 if name == "majority" else N_SEEDS):
+            with cpu_timer() as timer:
+                classifier = make(seed).fit(X, train.y)
+            fits.append(timer.seconds)
+            with cpu_timer() as timer:
+                predicted.append(classifier.predict(X_test))
+            predictions.append(timer.seconds)
+            print(name, seed, f"{fits[-1]:.0f} CPU s", flush=True)
+        return Outcome(np.array(predicted), np.mean(fits), np.mean(predictions))
+
+    return kept("windows", (name, key), fit_and_predict, resume=args.resume)
+
+
+def settings_key(name):
+    if name == REFERENCE:
+        return RESNET, RAW_FS
+    if name.startswith("ECGSL"):
+        pretrained = (pretraining.EPOCHS, pretraining.PRETRAINING) if name == PRETRAINED else ()
+        return models.SIZES, models.TRAINING, models.SIDE_FEATURES, pretrained
+    return ()
+
+
+def inter_patient(args):
+    """DS1 → DS2, all classifiers in one table."""
+    ds1, ds2 = (data.load_windows(records, args.data_home) for records in ("ds1", "ds2"))
+    cutting = segmentation_seconds(ds2)
+    starts = pretraining.start_of("autoencoder, masked", args)
+    outcomes = {
+        name: outcome_of(name, make, rows_of, ds1, ds2, ("inter", settings_key(name)), args)
+        for name, (make, rows_of) in classifiers(starts).items()
+    }
+    metrics = {name: scores(ds2, outcome, outcomes[REFERENCE]) for name, outcome in outcomes.items()}
+    metrics["segmentation, CPU s for the windows of DS2"] = cutting
+    metrics["pre-training, CPU s"] = starts[1]
+    metrics["windows N, S, V"] = {
+        name: {
+            "by complete segments": [int((windows.y == label).sum()) for label in data.CLASSES],
+            "by all beats": [int((windows.y_all == label).sum()) for label in data.CLASSES],
+        }
+        for name, windows in (("DS1", ds1), ("DS2", ds2))
+    }
+    columns = [
+        *("model", *data.CLASSES, "macro-F1", "− ResNet", "without 232", "label by all beats"),
+        *("fit, CPU s", "predict, CPU s"),
+    ]
+    rows = [row_of(name, metrics[name], outcome) for name, outcome in outcomes.items()]
+    write_results(
+        "ecgsl_mitbih",
+        {
+            "protocol": "windows of 10 s of the first MLII lead, DS1 trains, DS2 tests; a window is V, S or N by its "
+            "complete segments; windows with F, Q or flutter are left out; mean over seeds, 95 % intervals over "
+            f"records; {N_SEEDS} seeds; CPU seconds of one fit and of one prediction of DS2, to which the segments add "
+            "their cutting",
+            "metrics": metrics,
+            "caption": "Ten-second windows, DS1 → DS2: F1 and macro-F1 over N S V",
+            "table": {"columns": columns, "rows": rows},
+        },
+        args=args,
+    )
+    print_table(columns, rows)
+
+
+def segmentation_seconds(windows):
+    with cpu_timer() as timer:
+        data.segment(windows.raw)
+    return timer.seconds
+
+
+def scores(windows, outcome, reference):
+    """Scores over DS2: pooled over seeds, which see the same windows."""
+    n_seeds = len(outcome.predicted)
+    y, groups = np.tile(windows.y, n_seeds), np.tile(windows.record, n_seeds)
+    predicted = outcome.predicted.ravel()
+    without = groups != "232"
+    options = {"labels": data.CLASSES, "random_state": 0}
+    against = np.broadcast_to(reference.predicted[: len(outcome.predicted)], outcome.predicted.shape).ravel()
+    return {
+        "report": aami_report(y, predicted, labels=data.CLASSES),
+        "macro_f1": bootstrap_macro_f1(y, predicted, groups=groups, **options),
+        "difference": paired_bootstrap(y, predicted, against, groups=groups, **options),
+        "without_232": bootstrap_macro_f1(y[without], predicted[without], groups=groups[without], **options),
+        "by_all_beats": bootstrap_macro_f1(np.tile(windows.y_all, n_seeds), predicted, groups=groups, **options),
+        "by_record": {
+            record: [int((predicted[groups == record] == label).sum()) for label in data.CLASSES]
+            for record in np.unique(groups)
+        },
+        "fit_cpu_seconds": outcome.fit_seconds,
+        "predict_cpu_seconds": outcome.predict_seconds,
+    }
+
+
+def row_of(name, score, outcome):
+    report = score["report"]
+    return [
+        name,
+        *(f"{report.f1[label]:.3f}" for label in data.CLASSES),
+        str(score["macro_f1"]["macro"]),
+        "–" if name == REFERENCE else str(score["difference"]["macro"]),
+        str(score["without_232"]["macro"]),
+        f"{score['by_all_beats']['macro'].estimate:.3f}",
+        f"{outcome.fit_seconds:.0f}",
+        f"{outcome.predict_seconds:.1f}",
+    ]
+
+
+def select(args):
+    """Compare side features, pooling and sizes by pooled out-of-fold predictions over the records of DS1."""
+    ds1 = data.load_windows("ds1", args.data_home)
+    metrics, rows = {}, []
+    for name, (make, rows_of) in candidates().items():
+        key = name, models.SIZES, models.TRAINING, models.SIDE_FEATURES, settings_key(name)
+        predicted = kept(
+            "select", key, lambda make=make, rows_of=rows_of: out_of_fold(make, rows_of(ds1), ds1), resume=args.resume
+        )
+        report = aami_report(ds1.y, predicted, labels=data.CLASSES)
+        interval = bootstrap_macro_f1(ds1.y, predicted, groups=ds1.record, labels=data.CLASSES, random_state=0)
+        metrics[name] = {"report": report, "macro_f1": interval}
+        rows.append([name, *(f"{report.f1[label]:.3f}" for label in data.CLASSES), str(interval["macro"])])
+        print(*rows[-1], flush=True)
+    write_results(
+        "ecgsl_select",
+        {
+            "protocol": "windows of 10 s of DS1; 5 folds of whole records, pooled out-of-fold predictions, one seed",
+            "metrics": metrics,
+            "caption": "Ten-second windows inside DS1: F1 and macro-F1 over N S V",
+            "table": {"columns": ["model", *data.CLASSES, "macro-F1"], "rows": rows},
+        },
+        args=args,
+    )
+
+
+def candidates():
+    """Name → (function that makes the classifier, function of windows that makes its rows)."""
+    known = classifiers((None, 0))
+    chosen = {
+        name: (lambda make=make: make(0), rows_of) for name, (make, rows_of) in known.items() if name != PRETRAINED
+    }
+    n_signal = models.N_TIMEPOINTS
+    chosen["ECGSLClassifier without side features"] = (
+        lambda: segments_classifier(0, n_side_features=0),
+        lambda windows: windows.beats[:, :, :n_signal],
+    )
+    for pooling in ("mean", "max"):
+        chosen[f"ECGSLClassifier, {pooling} pooling"] = (
+            lambda pooling=pooling: segments_classifier(0, pooling=pooling),
+            lambda windows: windows.beats,
+        )
+    return chosen
+
+
+def out_of_fold(make, X, windows):
+    predicted = np.empty_like(windows.y)
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    for train, test in folds.split(X, windows.y, windows.record):
+        predicted[test] = make().fit(X[train], windows.y[train]).predict(X[test])
+    return predicted

@@ -1,0 +1,28 @@
+"""The sizes that two CPU cores train in minutes: smaller than the estimator's defaults."""
+
+from sklearn_ecg import BeatSegmenter
+
+SIZES = {
+    "channels": (8, 16, 32, 32, 64, 64),
+    "embedding_size": 64,
+    "n_layers": 2,
+    "n_heads": 4,
+    "feedforward_size": 128,
+    "attention_size": 32,
+    "head_size": 64,
+}
+TRAINING = {"max_epochs": 10, "batch_size": 128, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
+N_TIMEPOINTS = 64
+SIDE_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
+
+
+def make_segmenter(fs, *, n_beats=None, n_leads=1, detector="logistic"):
+    return BeatSegmenter(
+        fs=fs,
+        window="rr",
+        n_timepoints=N_TIMEPOINTS,
+        side_features=SIDE_FEATURES,
+        n_beats=n_beats,
+        n_leads=n_leads,
+        detector=detector,
+    )
