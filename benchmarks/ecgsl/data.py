@@ -75,9 +75,25 @@ def prepare(raw, fs=FS):
     return ECGScaler(by="record", method="robust").fit_transform(ECGFilter(fs=fs).fit_transform(raw))
 
 
-def segment(raw, fs=FS, detector="logistic"):
-    """Heartbeat segments of prepared windows, NaN where there is none."""
+def cut(raw, fs=FS, detector="logistic"):
+    """Heartbeat segments of prepared windows as they are; NaN where there is none."""
     return models.make_segmenter(fs, n_beats=N_BEATS, detector=detector).fit_transform(raw)
+
+
+def segment(raw, fs=FS, detector="logistic"):
+    """Heartbeat segments of prepared windows, and what sets each apart from the median one; NaN where there is none.
+
+    Two channels, the segment and its difference from the median segment of the window, then the side features.
+    """
+    beats = cut(raw, fs, detector)
+    signal, side = np.split(beats, [models.N_TIMEPOINTS], axis=2)
+    return np.concatenate([signal, signal - median_segment(signal), side], axis=2)
+
+
+def median_segment(signal):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # windows without segments
+        return np.nanmedian(signal, axis=1, keepdims=True)
 
 
 def label_window(record, first):
@@ -103,10 +119,11 @@ def rr_features(beats):
 
     Unlikeness is the distance of a segment from the median segment of its window. Windows without segments give zeros.
     """
-    signal, side = np.split(beats, [models.N_TIMEPOINTS], axis=2)
+    n_signal = models.N_CHANNELS * models.N_TIMEPOINTS
+    deviation, side = beats[:, :, models.N_TIMEPOINTS : n_signal], beats[:, :, n_signal:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # windows without segments
-        unlike = np.sqrt(np.nanmean((signal - np.nanmedian(signal, axis=1, keepdims=True)) ** 2, axis=2))
+        unlike = np.sqrt(np.mean(deviation**2, axis=2))
         sequences = [*np.moveaxis(side, 2, 0), unlike, np.diff(side[:, :, 1], axis=1)]
         statistics = [f(values, axis=1) for values in sequences for f in (np.nanmin, np.nanmax, np.nanmean, np.nanstd)]
     return np.nan_to_num(np.column_stack([*statistics, (~np.isnan(beats[:, :, 0])).sum(axis=1)]))

@@ -45,10 +45,8 @@ def classifiers(starts=None):
 
 
 def segments_classifier(seed, **settings):
-    side = len(models.SIDE_FEATURES)
-    return ECGSLClassifier(
-        **{**models.SIZES, **models.TRAINING, "n_side_features": side, "random_state": seed, **settings}
-    )
+    layout = {"n_leads": models.N_CHANNELS, "n_side_features": len(models.SIDE_FEATURES)}
+    return ECGSLClassifier(**{**models.SIZES, **models.TRAINING, **layout, "random_state": seed, **settings})
 
 
 def features(windows):
@@ -90,7 +88,7 @@ def settings_key(name):
         return RESNET, RAW_FS
     if name.startswith("ECGSL"):
         pretrained = (pretraining.EPOCHS, pretraining.PRETRAINING) if name == PRETRAINED else ()
-        return models.SIZES, models.TRAINING, models.SIDE_FEATURES, pretrained
+        return models.SIZES, models.TRAINING, models.SIDE_FEATURES, models.N_CHANNELS, pretrained
     return ()
 
 
@@ -205,14 +203,19 @@ def select(args):
 
 def candidates():
     """Name → (function that makes the classifier, function of windows that makes its rows)."""
-    known = classifiers((None, 0))
     chosen = {
-        name: (lambda make=make: make(0), rows_of) for name, (make, rows_of) in known.items() if name != PRETRAINED
+        name: (lambda make=make: make(0), rows_of)
+        for name, (make, rows_of) in classifiers().items()
+        if name != PRETRAINED  # has seen the records held out here
     }
-    n_signal = models.N_TIMEPOINTS
+    one, all_signals = models.N_TIMEPOINTS, models.N_CHANNELS * models.N_TIMEPOINTS
+    chosen["ECGSLClassifier, segments alone, without their difference from the median one"] = (
+        lambda: segments_classifier(0, n_leads=1),
+        lambda windows: np.delete(windows.beats, slice(one, all_signals), axis=2),
+    )
     chosen["ECGSLClassifier without side features"] = (
         lambda: segments_classifier(0, n_side_features=0),
-        lambda windows: windows.beats[:, :, :n_signal],
+        lambda windows: windows.beats[:, :, :all_signals],
     )
     for pooling in ("mean", "max"):
         chosen[f"ECGSLClassifier, {pooling} pooling"] = (

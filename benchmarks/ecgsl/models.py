@@ -13,6 +13,7 @@ SIZES = {
 }
 TRAINING = {"max_epochs": 10, "batch_size": 128, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 N_TIMEPOINTS = 64
+N_CHANNELS = 2  # of a segment of MIT-BIH: as it is, and beside the median segment of its window
 SIDE_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
 
 

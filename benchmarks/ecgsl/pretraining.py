@@ -26,6 +26,7 @@ LABELS = {"2 records": 2, "4 records": 4, "8 records": 8, "5 % of the windows": 
 PRETRAINING = {"batch_size": 64, "pretrain_lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 FINE_TUNING = {"batch_size": 64, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 WINDOWS_SEEN = 6400  # in fine-tuning, however few are labelled
+LAYOUT = {"n_leads": models.N_CHANNELS, "n_side_features": len(models.SIDE_FEATURES)}
 SAME_PATIENT = "201"  # of DS1, the patient of 202 of DS2
 PACED = ("102", "104", "107", "217")
 
@@ -51,17 +52,14 @@ def start_of(variant, args):
     if variant == "none":
         return None, 0.0
     if variant == SUPERVISED:
-        return kept(
-            "supervised", (models.SIZES, models.SIDE_FEATURES), lambda: pretrain_supervised(args), resume=args.resume
-        )
-    settings = models.SIZES, models.SIDE_FEATURES, STAGES[variant], EPOCHS, PRETRAINING
+        settings = models.SIZES, models.SIDE_FEATURES, models.N_CHANNELS
+        return kept("supervised", settings, lambda: pretrain_supervised(args), resume=args.resume)
+    settings = models.SIZES, models.SIDE_FEATURES, models.N_CHANNELS, STAGES[variant], EPOCHS, PRETRAINING
     return kept("pretraining", settings, lambda: pretrain(STAGES[variant], args), resume=args.resume)
 
 
 def make_classifier(seed=0, **settings):
-    return ECGSLClassifier(
-        **{**models.SIZES, "n_side_features": len(models.SIDE_FEATURES), "random_state": seed, **settings}
-    )
+    return ECGSLClassifier(**{**models.SIZES, **LAYOUT, "random_state": seed, **settings})
 
 
 def pretrain(stages, args):
@@ -138,7 +136,17 @@ def score_of(variant, start, ds1, rows, ds2, draw, args):
         predicted = classifier.predict(ds2.beats)
         return f1_score(ds2.y, predicted, labels=data.CLASSES, average="macro", zero_division=0)
 
-    key = variant, draw, models.SIZES, models.SIDE_FEATURES, EPOCHS, PRETRAINING, FINE_TUNING, WINDOWS_SEEN
+    key = (
+        variant,
+        draw,
+        models.SIZES,
+        models.SIDE_FEATURES,
+        models.N_CHANNELS,
+        EPOCHS,
+        PRETRAINING,
+        FINE_TUNING,
+        WINDOWS_SEEN,
+    )
     return kept("fine-tuned", key, fit_and_score, resume=args.resume)
 
 

@@ -243,8 +243,8 @@ def pretrain_outside(args):
         ludb = fetch_ludb(data_home=args.data_home, download_if_missing=False)
         lead = ludb.data[:, ludb.lead_names.index("II")]
         parts = [
-            data.segment(data.prepare(lead, fs=ludb.fs), fs=ludb.fs),
-            data.segment(data.load_unlabelled("ds1", args.data_home)[::6]),
+            data.cut(data.prepare(lead, fs=ludb.fs), fs=ludb.fs),
+            data.cut(data.load_unlabelled("ds1", args.data_home)[::6]),
         ]
         model = make_ecgsl(1, args.seed, **PRETRAINING)
         with cpu_timer() as timer:
