@@ -263,7 +263,7 @@ def test_side_features_get_their_share():
     signal, side = saliency(owner, ROWS, 2, return_side=True)
     np.testing.assert_allclose(side, np.tile(side_weight, (10, 1)))
     np.testing.assert_array_equal(signal, saliency(owner, ROWS, 2))
-    with pytest.raises(TypeError, match=r"head\.standardize\.mean, which LinearModule does not keep"):
+    with pytest.raises(TypeError, match=r"segments\.standardize\.mean, which LinearModule does not keep"):
         saliency(owner, ROWS, 2, "integrated_gradients", return_side=True)
     X, y = make_bumps()
     assert saliency(CNNClassifier(**SMALL).fit(X, y), X, return_side=True)[1].shape == (len(X), 0)
