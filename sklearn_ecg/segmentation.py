@@ -20,6 +20,7 @@ _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
 _RR_TIMEPOINTS = 128
 _BEAT_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
 _AGGREGATES = {"median": np.median, "mean": np.mean}
+_LATE = 75  # percentile of the RR intervals before the beats, from which on beats are late
 
 
 class BeatSegmenter(TransformerMixin, BaseEstimator):
@@ -56,6 +57,10 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     detection_lead : int, default=None
         Index of the lead in which R peaks are detected. None is all leads together with "logistic", and the first lead
         with the others.
+    deviation : {"median", "late"} or None, default=None
+        Write after the leads of a beat what sets it apart in its record, as leads of their own: each lead minus that of
+        the record's median beat, sample by sample, or of the median of its late beats. Late is the quarter of the beats
+        with the longest intervals before them: sinus rhythm even where premature beats are the majority.
     side_features : sequence of str, default=()
         Features of each beat, written after its signal: "log_rr", the natural logarithm of its RR interval in seconds;
         "log_rr_previous_to_record" and "log_rr_next_to_record", that of the interval from the R peak before it, and to
@@ -111,6 +116,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         "flatten": ["boolean"],
         "detector": [StrOptions({"logistic", "xqrs"}), callable],
         "detection_lead": [Interval(Integral, 0, None, closed="left"), None],
+        "deviation": [StrOptions({"median", "late"}), None],
         "side_features": [tuple, list],
         "n_leads": [Interval(Integral, 1, None, closed="left")],
         "n_side_features": [Interval(Integral, 0, None, closed="left")],
@@ -127,6 +133,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         flatten=False,
         detector="logistic",
         detection_lead=None,
+        deviation=None,
         side_features=(),
         n_leads=1,
         n_side_features=0,
@@ -139,6 +146,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         self.flatten = flatten
         self.detector = detector
         self.detection_lead = detection_lead
+        self.deviation = deviation
         self.side_features = side_features
         self.n_leads = n_leads
         self.n_side_features = n_side_features
@@ -195,9 +203,9 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         -------
         beats : ndarray of shape (n_records, n_beats_, n_columns), (n_records, n_columns) or \
                 (n_records, n_beats_ * n_columns)
-            Rows of beats: lead after lead, then the ``side_features`` of the beat, then the side columns of the
-            record; NaN where there is no beat. 2-D with ``aggregate``, or with ``flatten`` and in data frames. float32
-            if ``X`` is float32, else float64.
+            Rows of beats: lead after lead, their deviations, then the ``side_features`` of the beat, then the side
+            columns of the record; NaN where there is no beat. 2-D with ``aggregate``, or with ``flatten`` and in data
+            frames. float32 if ``X`` is float32, else float64.
 
         Raises
         ------
@@ -226,6 +234,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         fitted = self.fitted_params_
         leads, sides = lead_and_side_names(self, input_features)
+        if fitted["deviation"] is not None:
+            leads = [*leads, *(f"{lead}_deviation" for lead in leads)]
         names = signal_feature_names(leads, self.layout_out_.n_timepoints, [*fitted["side_features"], *sides])
         return names if fitted["aggregate"] is not None else beat_feature_names(names, self.n_beats_)
 
@@ -241,7 +251,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         self._grid = self._window_grid(check_fs(self.fs))
         self.fitted_params_ = {**self.get_params(deep=False), "side_features": tuple(self.side_features)}
         n_side = len(self.side_features) + layout.n_side_features
-        self.layout_out_ = RowLayout(layout.n_leads, len(self._grid), n_side)
+        n_leads_out = layout.n_leads * (1 if self.deviation is None else 2)
+        self.layout_out_ = RowLayout(n_leads_out, len(self._grid), n_side)
         if self.aggregate is not None or self.n_beats is not None:
             self.n_beats_ = 1 if self.aggregate is not None else int(self.n_beats)
             return rows, None
@@ -305,7 +316,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         out = np.full(shape, np.nan, dtype=output_dtype(rows))
         for beats_out, record, record_side, (peaks, intervals) in zip(out, signals, side, located, strict=True):
             kept = slice(self.n_beats_ if aggregate is None else self.fitted_params_["n_beats"])
-            beats = self._cut(record, peaks[kept], intervals[kept])
+            beats = self._cut(record, peaks, intervals)[kept]
             if aggregate is not None and len(beats):
                 beats = _AGGREGATES[aggregate](beats, axis=0, keepdims=True)
             n_columns = beats.shape[1]
@@ -316,7 +327,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         return out.reshape(len(out), -1) if flatten or wants_frame(self) else out
 
     def _cut(self, record, peaks, intervals):
-        """Rows (n_beats, n_leads * n_timepoints + n_features) of the beats at ``peaks``, without the side columns."""
+        """Rows of the beats at ``peaks``: leads, deviations, side features of the beat."""
         fitted = self.fitted_params_
         before, after, typical = intervals.T
         rr = (before + after) / 2
@@ -324,8 +335,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         positions = peaks[:, None] + self._grid * span[:, None]  # (n_beats, n_timepoints)
         floor = np.floor(positions).astype(np.int64)
         ceiling = np.minimum(floor + 1, record.shape[-1] - 1)
-        left, right = (record[:, at].astype(np.float64) for at in (floor, ceiling))  # (n_leads, n_beats, n_timepoints)
-        beats = left + (positions - floor) * (right - left)
+        left, right = (record[:, at].astype(np.float64) for at in (floor, ceiling))
+        beats = left + (positions - floor) * (right - left)  # (n_leads, n_beats, n_timepoints)
         amplitude = np.ptp(beats[fitted["detection_lead"] or 0], axis=-1)
         features = {
             "log_rr": rr / fitted["fs"],
@@ -337,7 +348,17 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
             (features[name] if name == "amplitude" else np.log(features[name]))[:, None]
             for name in fitted["side_features"]
         ]
+        if fitted["deviation"] is not None:
+            beats = np.concatenate([beats, beats - self._usual_beat(beats, before)])
         return np.hstack([np.swapaxes(beats, 0, 1).reshape(len(peaks), len(beats) * len(self._grid)), *columns])
+
+    def _usual_beat(self, beats, before):
+        """The beat (n_leads, 1, n_timepoints) that the others are compared to; NaN where there is no beat."""
+        if not len(before):
+            return np.full((len(beats), 1, len(self._grid)), np.nan)
+        if self.fitted_params_["deviation"] == "late" and len(before) > 1:
+            beats = beats[:, before >= np.percentile(before, _LATE)]
+        return np.median(beats, axis=1, keepdims=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -74,6 +74,7 @@ TRANSFORMERS = {
     "BeatSegmenter-rr": BeatSegmenter(
         **{**SEGMENTS, "window": "rr"}, n_timepoints=4, side_features=("log_rr", "amplitude"), flatten=True
     ),
+    "BeatSegmenter-deviation": BeatSegmenter(**SEGMENTS, deviation="late", side_features=("amplitude",), flatten=True),
 }
 THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}
 """Transformers whose plain output is 3-D. Four checks outside ``check_estimator`` build a frame from the plain output

@@ -249,6 +249,7 @@ def test_clone_and_pickle(X):
         ({"window": (0.2, "0.4")}, r"window must be 'rr' or two times >= 0"),
         ({"window": (0.001, 0.002)}, r"window must span at least one sample at fs=100 Hz"),
         ({"n_beats": 0}, "'n_beats' parameter of BeatSegmenter must be"),
+        ({"deviation": "mean"}, "'deviation' parameter of BeatSegmenter must be"),
         ({"aggregate": "max"}, "'aggregate' parameter of BeatSegmenter must be"),
         ({"detector": "best"}, "'detector' parameter of BeatSegmenter must be"),
         ({"side_features": ("age",)}, r"side_features must be among .*got \['age'\]"),
