@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.ecgsl import attention, data, models, places
+from benchmarks.ecgsl import attention, data, models, places, saliency
 from sklearn_ecg.datasets import make_ecg
 
 
@@ -57,3 +57,40 @@ def test_edges_lie_half_way_between_segments():
     np.testing.assert_allclose(
         attention.edges_between(np.array([0, 9, 21]), np.array([10, 20, 30])), [0, 9.5, 20.5, 30]
     )
+
+
+@pytest.fixture
+def times(monkeypatch):
+    """Two segments of 64 columns, of 9 ms and of 21 ms each, and one that is none."""
+    monkeypatch.setattr(places, "R_COLUMN", 22)
+    from_r_peak = np.arange(-22, 42) * data.FS
+    return np.stack([1000 + 0.009 * from_r_peak, 2000 + 0.021 * from_r_peak, np.full(64, np.nan)])[None]
+
+
+def test_which_wave(times):
+    waves = saliency.which_wave(times)
+    assert [(waves[0, 0] == wave).sum() for wave in range(-1, 5)] == [0, 16, 13, 11, 24, 0]
+    assert [(waves[0, 1] == wave).sum() for wave in range(-1, 5)] == [0, 8, 5, 5, 12, 34]
+    assert (waves[0, 2] == -1).all()
+
+
+def test_density_of_even_relevance_is_one(times):
+    even = np.broadcast_to(saliency.column_seconds(times)[:, :, None], times.shape)
+    np.testing.assert_allclose(saliency.densities(even, times), 1)
+
+
+def test_density_of_relevance_on_one_wave(times):
+    relevance = np.where(saliency.which_wave(times) == 1, 1.0, 0.0)
+    of_time = (13 * 0.009 + 5 * 0.021) / (64 * 0.009 + 64 * 0.021)
+    np.testing.assert_allclose(saliency.densities(relevance, times), [[0, 1 / of_time, 0, 0, 0]])
+    assert np.isnan(saliency.densities(0 * relevance, times)).all()
+    assert np.isnan(saliency.densities(relevance[:, :1], times[:, :1])[0, 4])  # too short for anything else
+
+
+def test_relevance_is_read_at_columns():
+    columns = np.array([[[0.0, 1.5], [np.nan, np.nan]]])
+    np.testing.assert_allclose(saliency.at_columns(np.array([[2.0, 4.0, 8.0]]), columns), [[[2, 6], [np.nan] * 2]])
+
+
+def test_windows_are_taken_evenly():
+    assert saliency.evenly(np.array(["b", "a", "b", "b", "b", "b"]), 3).tolist() == [1, 0, 3, 5]
