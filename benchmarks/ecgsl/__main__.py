@@ -8,6 +8,8 @@ pretraining  what pre-training is worth with few labels
 quality      noise, atrial fibrillation, and injected errors of the segmentation
 ptbxl        superclasses of PTB-XL, out of fold
 apnea        the whole path on records written in the layout of Apnea-ECG
+attention    attention beside mean and max pooling, and whether it finds the ectopic beat of a window of DS2
+saliency     relevance of P, QRS, ST and T, beside that of the network on the raw window
 
 Fits are kept in benchmarks/checkpoints; with ``--resume`` those that are there are read, so that a stopped run goes on
 where it was.
@@ -18,7 +20,7 @@ import os
 
 import torch
 
-from . import apnea, mitbih, pretraining, ptbxl, quality
+from . import apnea, attention, mitbih, pretraining, ptbxl, quality, saliency
 
 TASKS = {
     "mitbih": mitbih.inter_patient,
@@ -27,6 +29,8 @@ TASKS = {
     "quality": quality.quality,
     "ptbxl": ptbxl.superclasses,
     "apnea": apnea.minutes,
+    "attention": attention.attention,
+    "saliency": saliency.saliency,
 }
 
 
