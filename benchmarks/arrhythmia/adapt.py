@@ -1,13 +1,13 @@
 """New patients of whom a few beats are labelled: those of the first five minutes."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_ecg import AdaptedClassifier
-from sklearn_ecg.adaptation import most_uncertain
+from sklearn_ecg.adaptation import most_uncertain, spread_labels
 from sklearn_ecg.metrics import bootstrap_interval, record_confusions
 
 from .._results import print_table, write_results
@@ -42,6 +42,7 @@ class Way:
     rare: bool = False  # classes weigh by one over the square root of their number
     together: bool = False  # one network for the labels of all patients, not one for each
     share: float = 0.0  # the shrinkage, as a share of the patient's number of labels
+    spread: bool = field(default=False, repr=False)  # answers spread among beats of the patient that are alike
 
 
 HEAD = {"layers": "head"}
@@ -67,6 +68,10 @@ CANDIDATES = {
     "mean with CNN, head, shrinkage 2 %": Way(HEAD, (BASE, "CNN"), share=0.02),
     "mean with two leads, head, shrinkage 2 %": Way(HEAD, (BASE, "two leads"), share=0.02),
     "mean of all three, head, shrinkage 2 %": Way(HEAD, (BASE, "CNN", "two leads"), share=0.02),
+    "head, shrinkage 2 %, spread": Way(HEAD, share=0.02, spread=True),
+    "mean with CNN, head, shrinkage 2 %, spread": Way(HEAD, (BASE, "CNN"), share=0.02, spread=True),
+    "mean with two leads, head, shrinkage 2 %, spread": Way(HEAD, (BASE, "two leads"), share=0.02, spread=True),
+    "mean of all three, head, shrinkage 2 %, spread": Way(HEAD, (BASE, "CNN", "two leads"), share=0.02, spread=True),
 }
 """Ways of which one is taken: the best inside DS1, by the models of the folds that have not seen a record.
 
@@ -164,10 +169,23 @@ class Patients:
         labelled = [self.pick(np.flatnonzero(here & self.early), strategy, budget, draw) for here in records]
         if way.together:
             records, labelled = [np.full(len(self.early), True)], [np.concatenate(labelled)]
-        return self._labels([self._adapted_base(name, way, records, labelled, draw) for name in way.bases])
+        proba = np.mean([self._adapted_base(name, way, records, labelled, draw) for name in way.bases], axis=0)
+        if way.spread:
+            proba = self._spread(proba, records, labelled)
+        return self._labels([proba])
 
     def _labels(self, probas):
         return self.base(BASE)[0].classes_[np.mean(probas, axis=0).argmax(axis=1)]
+
+    def _spread(self, proba, records, labelled):
+        """Probabilities after those of each record's beats, and its labels, have spread among beats that are alike."""
+        estimator, X, _ = self.base(BASE)
+        spread = np.empty_like(proba)
+        for here, rows in zip(records, labelled, strict=True):
+            known = np.full(len(X), -1)
+            known[rows] = np.searchsorted(estimator.classes_, self.beats.y[rows])
+            spread[here] = spread_labels(proba[here], X[here], known[here], n_side_features=len(BASES[BASE].features))
+        return spread
 
     def _adapted_base(self, name, way, records, labelled, draw):
         """Probabilities of all beats by one base, adapted; read where they were kept."""

@@ -4,7 +4,7 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import softmax, xlogy
+from scipy.special import softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted
 
-from ._base_classifier import NeuralClassifier
+from .._base_classifier import NeuralClassifier
 
 
 class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -272,48 +272,8 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return tags
 
 
-def most_uncertain(estimator, X, n_labels, *, measure="margin"):
-    """Rows that a classifier is least sure of: the ones worth a label.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted classifier with ``predict_proba``.
-    X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
-        Rows without labels.
-    n_labels : int
-        Number of rows wanted, from 1 to n_samples.
-    measure : {"margin", "entropy", "confidence"}, default="margin"
-        "margin": the two most probable classes are close; "entropy": the probabilities are spread; "confidence": the
-        most probable class is not probable.
-
-    Returns
-    -------
-    index : ndarray of shape (n_labels,)
-        Positions in ``X``, the most uncertain first.
-
-    Raises
-    ------
-    ValueError
-        If ``n_labels`` or ``measure`` is out of its range.
-    """
-    if measure not in _CERTAINTY:
-        raise ValueError(f"measure must be one of {sorted(_CERTAINTY)}, got {measure!r}.")
-    proba = np.sort(estimator.predict_proba(X), axis=1)
-    if not isinstance(n_labels, Integral) or isinstance(n_labels, bool) or not 1 <= n_labels <= len(proba):
-        raise ValueError(f"n_labels must be an integer from 1 to {len(proba)}, the number of rows, got {n_labels!r}.")
-    return np.argsort(_CERTAINTY[measure](proba), kind="stable")[:n_labels]
-
-
 _LEAST = 1e-6
 """Least probability that is mixed: neither network alone rules a class out."""
-
-_CERTAINTY = {
-    "margin": lambda proba: proba[:, -1] - (proba[:, -2] if proba.shape[1] > 1 else 0),
-    "entropy": lambda proba: xlogy(proba, proba).sum(axis=1),
-    "confidence": lambda proba: proba[:, -1],
-}
-"""Certainty from probabilities sorted within each row."""
 
 
 def _split_last(base):
