@@ -25,7 +25,7 @@ ECTOPIC = ("S", "V")
 
 
 def attention(args):
-    ds1, ds2 = (data.load_windows(records, args.data_home) for records in ("ds1", "ds2"))
+    ds1, ds2 = data.load_training(args.data_home), data.load_windows("ds2", args.data_home)
     compare_poolings(ds1, ds2, args)
     classifiers = [fitted(ATTENTION, seed, ds1, args) for seed in range(mitbih.N_SEEDS)]
     weights = np.array([classifier.beat_attention(ds2.beats) for classifier in classifiers])

@@ -39,20 +39,30 @@ class Windows:
 
 
 @lru_cache(maxsize=3)
-def load_windows(records, data_home):
-    """Labelled windows of records; those with F, Q or flutter are left out."""
+def load_windows(records, data_home, step=SECONDS):
+    """Labelled windows of records, one every ``step`` seconds; those with F, Q or flutter are left out."""
     raw, labels, names = [], [], []
     for record in fetch_mitdb(data_home=data_home, download_if_missing=False, records=records).records:
         lead = select_lead(record)
-        for first in range(0, len(lead) - WIDTH + 1, WIDTH):
+        for first in range(0, len(lead) - WIDTH + 1, round(step * FS)):
             label = label_window(record, first)
             if label is not None:
                 raw.append(lead[first : first + WIDTH])
                 labels.append(label)
                 names.append(record.name)
-    raw = prepare(np.array(raw, dtype=np.float32))
+    raw = by_thousands(prepare, np.array(raw, dtype=np.float32))
     y, y_all = np.array(labels).T
     return Windows(raw, segment(raw), y, y_all, np.array(names))
+
+
+def load_training(data_home):
+    """Windows of DS1 that overlap."""
+    return load_windows("ds1", data_home, models.STEP)
+
+
+def by_thousands(function, rows):
+    """``function`` of a thousand rows at a time, which it changes one by one, as float32."""
+    return np.concatenate([function(rows[i : i + 1000]).astype(np.float32) for i in range(0, len(rows), 1000)])
 
 
 @lru_cache(maxsize=2)
@@ -77,7 +87,7 @@ def prepare(raw, fs=FS):
 
 def cut(raw, fs=FS, detector="logistic"):
     """Heartbeat segments of prepared windows as they are; NaN where there is none."""
-    return models.make_segmenter(fs, n_beats=N_BEATS, detector=detector).fit_transform(raw)
+    return by_thousands(models.make_segmenter(fs, n_beats=N_BEATS, detector=detector).fit_transform, raw)
 
 
 def segment(raw, fs=FS, detector="logistic"):
@@ -85,15 +95,8 @@ def segment(raw, fs=FS, detector="logistic"):
 
     Two channels, the segment and its difference from the median segment of the window, then the side features.
     """
-    beats = cut(raw, fs, detector)
-    signal, side = np.split(beats, [models.N_TIMEPOINTS], axis=2)
-    return np.concatenate([signal, signal - median_segment(signal), side], axis=2)
-
-
-def median_segment(signal):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # windows without segments
-        return np.nanmedian(signal, axis=1, keepdims=True)
+    segmenter = models.make_segmenter(fs, n_beats=N_BEATS, detector=detector, deviation="median")
+    return by_thousands(segmenter.fit_transform, raw)
 
 
 def label_window(record, first):

@@ -4,12 +4,15 @@ import hashlib
 import pickle
 from pathlib import Path
 
+from . import models
+
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints" / "ecgsl"
 
 
 def kept(name, key, make, *, resume):
     """What ``make()`` returns: read where it was kept under ``name`` and ``key`` (and ``resume``), made otherwise."""
-    path = CHECKPOINTS / f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:12]}.pkl"
+    key = repr((key, models.ROWS))
+    path = CHECKPOINTS / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.pkl"
     if resume and path.exists():
         return pickle.loads(path.read_bytes())
     made = make()

@@ -11,13 +11,16 @@ SIZES = {
     "attention_size": 32,
     "head_size": 64,
 }
-TRAINING = {"max_epochs": 10, "batch_size": 128, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
+TRAINING = {"max_epochs": 3, "batch_size": 128, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 N_TIMEPOINTS = 64
 N_CHANNELS = 2  # of a segment of MIT-BIH: as it is, and beside the median segment of its window
+STEP = 2.5  # seconds from one window that trains to the next, which overlap; those that test do not
 SIDE_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
+ROWS = (N_TIMEPOINTS, N_CHANNELS, STEP, SIDE_FEATURES)
+"""What tells rows from those of another recipe."""
 
 
-def make_segmenter(fs, *, n_beats=None, n_leads=1, detector="logistic"):
+def make_segmenter(fs, *, n_beats=None, n_leads=1, detector="logistic", deviation=None):
     return BeatSegmenter(
         fs=fs,
         window="rr",
@@ -26,4 +29,5 @@ def make_segmenter(fs, *, n_beats=None, n_leads=1, detector="logistic"):
         n_beats=n_beats,
         n_leads=n_leads,
         detector=detector,
+        deviation=deviation,
     )

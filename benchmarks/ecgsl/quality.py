@@ -28,7 +28,7 @@ ERRORS = {
 
 def quality(args):
     """Macro-F1 on DS2 of the pre-trained classifier and of the network on the raw window."""
-    ds1, ds2 = (data.load_windows(records, args.data_home) for records in ("ds1", "ds2"))
+    ds1, ds2 = data.load_training(args.data_home), data.load_windows("ds2", args.data_home)
     ours, raw = (fitted(name, ds1, args) for name in (mitbih.PRETRAINED, mitbih.REFERENCE))
     af = np.isin(ds2.record, data.AF_RECORDS)
     metrics, rows = {}, []

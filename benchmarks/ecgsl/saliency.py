@@ -17,7 +17,7 @@ MODELS = (attention.ATTENTION, mitbih.REFERENCE)
 
 def saliency(args):
     """Relevance per time of the waves, on windows of DS2, by the class predicted."""
-    ds1, ds2 = (data.load_windows(records, args.data_home) for records in ("ds1", "ds2"))
+    ds1, ds2 = data.load_training(args.data_home), data.load_windows("ds2", args.data_home)
     ds2 = ds2[evenly(ds2.record, WINDOWS_OF_RECORD)]
     ds2 = ds2[places.count_segments(ds2.beats) > 0]
     times = places.times_of(ds2)
