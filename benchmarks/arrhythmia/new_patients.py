@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.metrics import precision_recall_curve
 
+from sklearn_ecg.adaptation import spread_labels
 from sklearn_ecg.metrics import aami_report, bootstrap_interval, record_confusions
 
 from .._results import print_table, write_results
@@ -41,8 +42,23 @@ def inter(args):
             "held_out_scores": [voting.scores_ for _, voting in mixed],
             "selected": [list(voting.selected_) for _, voting in mixed],
         }
+    if nets:
+        net = wanted[nets[0]]  # all networks see the same rows
+        test = rung.test(net)
+        for name in [*nets, *(name for name in models.ENSEMBLES if name in probas)]:
+            probas[f"{name}, spread"] = [spread_in_records(proba, test, net) for proba in probas[name]]
     report(args, rung, test, probas, details)
     paced(args, rung, runs)
+
+
+def spread_in_records(proba, beats, model):
+    """Probabilities spread among those beats of a record that are alike; no label is known."""
+    spread = np.empty_like(proba)
+    for record in np.unique(beats.record):
+        here = beats.record == record
+        layout = {"n_leads": model.n_leads, "n_side_features": len(model.features)}
+        spread[here] = spread_labels(proba[here], beats.X[here], **models.SPREAD, **layout)
+    return spread
 
 
 def report(args, rung, test, probas, details, name="inter"):
@@ -64,7 +80,8 @@ def report(args, rung, test, probas, details, name="inter"):
         f"arrhythmia_{name}",
         {
             "protocol": f"{PROTOCOLS['inter']}; {args.n_seeds} seeds; 95 % intervals resample the 22 records of DS2; "
-            "jackknife: least and largest macro-F1 without one record; S +P at Se .75, V +P at Se .90",
+            "jackknife: least and largest macro-F1 without one record; S +P at Se .75, V +P at Se .90; 'spread': "
+            f"probabilities spread among the beats of a record that are alike {models.SPREAD}, without any label",
             "metrics": metrics,
             "caption": "F1 on DS2, mean over seeds; in brackets 95 % over records",
             "table": {"columns": columns, "rows": rows},

@@ -7,7 +7,7 @@ from sklearn_ecg.metrics import aami_report
 from .._results import print_table, write_results
 from . import data, models
 from .fits import run
-from .new_patients import POINTS, ppv_at
+from .new_patients import POINTS, ppv_at, spread_in_records
 from .protocols import inside_training, rung_of
 
 CLASSES = tuple("NSVFQ")
@@ -22,7 +22,11 @@ def between_patients(args):
     """Out-of-fold scores of the recipes, and of S on stretches where S is the majority."""
     rung = rung_of("inter", args.data_home)
     recipes = models.recipes()
-    metrics = {name: evaluate(rung, recipes[name], args) for name in args.models or recipes}
+    metrics = {}
+    for name in args.models or recipes:
+        metrics[name] = evaluate(rung, recipes[name], args)
+        if name in models.ARCHITECTURES:
+            metrics[f"{name}, spread"] = evaluate(rung, recipes[name], args, spread=True)
     columns = ["recipe", *next(iter(metrics.values()))]
     rows = [[name, *(f"{value:.3f}" for value in row.values())] for name, row in metrics.items()]
     write_results(
@@ -40,19 +44,24 @@ def between_patients(args):
     print_table(columns, rows)
 
 
-def evaluate(rung, model, args):
-    """Scores of the pooled out-of-fold predictions."""
+def evaluate(rung, model, args, *, spread=False):
+    """Scores of the pooled out-of-fold predictions, which may spread among the beats of a record."""
     classes = np.asarray(rung.classes)
     stretches = data.load_stretches(model.features, args.data_home, data.mostly_s, model.scale)
     called = np.empty_like(stretches.y)
     probas, labels = [], []
     for fit in rung.fits[:-1]:
         outcome, held_out = run(fit, model, args.seed, resume=args.resume, verbose=args.verbose), fit.choose(model)
-        probas.append(outcome.aligned(classes))
+        proba = outcome.aligned(classes)
+        probas.append(spread_in_records(proba, held_out, model) if spread else proba)
         labels.append(held_out.y)
         unseen = np.isin(stretches.record, held_out.record)
         if unseen.any():
-            called[unseen] = outcome.model().predict(stretches.X[unseen])
+            fitted = outcome.model()
+            proba = fitted.predict_proba(stretches.X[unseen])
+            if spread:
+                proba = spread_in_records(proba, stretches[unseen], model)
+            called[unseen] = fitted.classes_[proba.argmax(axis=1)]
     y, proba = np.concatenate(labels), np.concatenate(probas)
     report = aami_report(y, classes[proba.argmax(axis=1)], labels=rung.classes)
     points = {
