@@ -18,7 +18,11 @@ from .preprocessing._transformers import (
 
 _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
 _RR_TIMEPOINTS = 128
-_BEAT_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
+_BEAT_FEATURES = (
+    *("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "log_rr_previous_to_next", "log_rr_spread"),
+    *("amplitude", "log_amplitude_to_record"),
+)
+_MOST_AMPLITUDE = 100.0  # over the record's median, and its inverse the least
 _AGGREGATES = {"median": np.median, "mean": np.mean}
 _LATE = 75  # percentile of the RR intervals before the beats, from which on beats are late
 
@@ -64,9 +68,12 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     side_features : sequence of str, default=()
         Features of each beat, written after its signal: "log_rr", the natural logarithm of its RR interval in seconds;
         "log_rr_previous_to_record" and "log_rr_next_to_record", that of the interval from the R peak before it, and to
-        the one after it, over the median interval of the record; "amplitude", the range of its signal, in the units of
-        the signal, in ``detection_lead`` (the first lead if that is None). At the ends of a record the one interval
-        there is stands for the other.
+        the one after it, over the median interval of the record; "log_rr_previous_to_next", that of the one over the
+        other; "log_rr_spread", the standard deviation of the logarithm of the intervals before the beats of the record,
+        the same for each of them; "amplitude", the range of its signal, in the units of the signal, in
+        ``detection_lead`` (the first lead if that is None); "log_amplitude_to_record", the logarithm of the amplitude
+        over the record's median, within ±4.6 (a factor of 100). At the ends of a record the one interval there is
+        stands for the other.
     n_leads : int, default=1
         Number of leads in a 2-D row.
     n_side_features : int, default=0
@@ -338,16 +345,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         left, right = (record[:, at].astype(np.float64) for at in (floor, ceiling))
         beats = left + (positions - floor) * (right - left)  # (n_leads, n_beats, n_timepoints)
         amplitude = np.ptp(beats[fitted["detection_lead"] or 0], axis=-1)
-        features = {
-            "log_rr": rr / fitted["fs"],
-            "log_rr_previous_to_record": before / typical,
-            "log_rr_next_to_record": after / typical,
-            "amplitude": amplitude,
-        }
-        columns = [
-            (features[name] if name == "amplitude" else np.log(features[name]))[:, None]
-            for name in fitted["side_features"]
-        ]
+        features = _beat_features(rr / fitted["fs"], before, after, typical, amplitude)
+        columns = [features[name]()[:, None] for name in fitted["side_features"]]
         if fitted["deviation"] is not None:
             beats = np.concatenate([beats, beats - self._usual_beat(beats, before)])
         return np.hstack([np.swapaxes(beats, 0, 1).reshape(len(peaks), len(beats) * len(self._grid)), *columns])
@@ -365,6 +364,27 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _beat_features(rr, before, after, typical, amplitude):
+    """Name → function that gives the feature of every complete beat of a record."""
+    return {
+        "log_rr": lambda: np.log(rr),
+        "log_rr_previous_to_record": lambda: np.log(before / typical),
+        "log_rr_next_to_record": lambda: np.log(after / typical),
+        "log_rr_previous_to_next": lambda: np.log(before / after),
+        "log_rr_spread": lambda: np.full(len(rr), np.log(before / typical).std() if len(rr) else np.nan),
+        "amplitude": lambda: amplitude,
+        "log_amplitude_to_record": lambda: _log_to_median(amplitude),
+    }
+
+
+def _log_to_median(amplitude):
+    """Logarithm of amplitudes over their median, within bounds; zero where that is flat."""
+    usual = np.median(amplitude) if len(amplitude) else 0.0
+    if usual <= 0:
+        return np.zeros(len(amplitude))
+    return np.log(np.clip(amplitude / usual, 1 / _MOST_AMPLITUDE, _MOST_AMPLITUDE))
 
 
 def _grid_through_zero(before, after, n_points):

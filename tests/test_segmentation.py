@@ -21,13 +21,17 @@ def spikes(signal, fs):
     return np.flatnonzero(signal > 0.5)
 
 
-@pytest.fixture
-def X():
+def on_a_ramp():
     """Three records of 400 samples over a ramp, so that every sample tells where it comes from."""
     records = np.tile(np.arange(400) / 1000.0, (3, 1))
     for record, peaks in zip(records, PEAKS, strict=True):
         record[peaks] += 1.0
     return records
+
+
+@pytest.fixture
+def X():
+    return on_a_ramp()
 
 
 def rows_of_beats(n_beats, n_columns, n=5):
