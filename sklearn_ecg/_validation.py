@@ -255,6 +255,11 @@ def validate_beats(estimator, X, *, reset, **check_params):
     if not reset and cube is not None and cube[0] != estimator.layout_.n_beats:
         layout = BeatLayout(cube[0], estimator.layout_.beat)
         _refuse_other_beats(estimator, cube)
+        if "y" in check_params:  # a fit that goes on
+            raise ValueError(
+                f"X has {cube[0]} beats in a record, but {type(estimator).__name__} was fitted on "
+                f"{estimator.layout_.n_beats}, and a fit that goes on keeps the layout: fill up with beats of NaN."
+            )
         checked = check_array(X, **check_params)
         _refuse_broken_beats(checked, layout)
         return checked, layout

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_ecg import BeatSegmenter, ECGSLClassifier
+from sklearn_ecg import AdaptedClassifier, BeatSegmenter, ECGSLClassifier
 from tests.instances import BEAT_SEQUENCES, QUICK, SEGMENTS
 
 N_TIMEPOINTS = 16
@@ -130,6 +130,19 @@ def test_warm_start_goes_on_from_what_pretrain_made_of_pretrained(clf, records, 
     weights = further.pretrained_
     assert any(not np.array_equal(weights[name], start[name]) for name in weights)
     _same_weights(further.fit(X, y).pretrained_, weights)
+
+
+def test_warm_start_and_adaptation_keep_the_number_of_beats(clf, records):
+    X, y = records
+    fitted = clf.set_params(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="X has 3 beats in a record, but ECGSLClassifier was fitted on 5"):
+        fitted.fit(X[:, :3], y)
+    adapted = AdaptedClassifier(FrozenEstimator(fitted), max_epochs=1)
+    with pytest.raises(ValueError, match="must have records of 5 beats, as the base was fitted on, got 3"):
+        adapted.fit(X[:, :3], y)
+    with pytest.raises(ValueError, match="must have records of 5 beats, as the base was fitted on, got 3"):
+        adapted.fit(X, y, X_source=X[:, :3], y_source=y)
+    assert adapted.fit(X, y).predict_proba(X[:, :3]).shape == (40, 2)
 
 
 def test_unlabeled_records_do_not_pretrain_a_fitted_network(clf, records, unlabeled):

@@ -196,7 +196,12 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _rows(self, steps, classifier, X, y, sample_weight):
         """Rows as the base's classifier takes them, with their labels and weights."""
         check_consistent_length(X, y)
-        rows, _ = classifier._validate(_transform(steps, X), reset=False)
+        rows, layout = classifier._validate(_transform(steps, X), reset=False)
+        if layout != classifier.layout_:  # predict takes any number of beats
+            raise ValueError(
+                f"X and X_source must have records of {classifier.layout_.n_beats} beats, as the base was fitted on, "
+                f"got {layout.n_beats}: fill up with beats of NaN."
+            )
         return rows, y, _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
 
     def _train_on(self, classifier, X, y, weight):
