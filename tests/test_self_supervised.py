@@ -145,6 +145,17 @@ def test_warm_start_and_adaptation_keep_the_number_of_beats(clf, records):
     assert adapted.fit(X, y).predict_proba(X[:, :3]).shape == (40, 2)
 
 
+def test_unlabeled_records_go_on_from_an_earlier_pretraining_with_warm_start(clf, records, unlabeled):
+    X, y = records
+    further = clone(clf).set_params(warm_start=True).pretrain(unlabeled)
+    start = further.pretrained_
+    further.fit(X, y, X_unlabeled=X)
+    given = clone(clf).set_params(pretrained=start).fit(X, y, X_unlabeled=X)
+    _same_weights(further.pretrained_, given.pretrained_)
+    stages = [row["stage"] for row in further.history_[::3]]
+    assert stages == ["autoencoder", "masked", "autoencoder", "masked", "classifier"]
+
+
 def test_unlabeled_records_do_not_pretrain_a_fitted_network(clf, records, unlabeled):
     fitted = clf.set_params(warm_start=True).fit(*records)
     with pytest.raises(ValueError, match="X_unlabeled cannot pre-train any more"):

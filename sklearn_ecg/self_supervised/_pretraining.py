@@ -24,8 +24,10 @@ STAGES = ("autoencoder", "masked", "contrastive")
 _RECORDS_AT_ONCE = 128
 
 
-def pretrain_segments(estimator, X, layout, seed):
-    """Run the stages of ``estimator`` on checked records; sets ``pretrained_`` and ``history_``.
+def pretrain_segments(estimator, X, layout, start, seed):
+    """Run the stages of ``estimator`` on checked records; sets ``pretrained_`` and adds to ``history_``.
+
+    ``start`` holds the weights to begin with, or is None.
 
     An interrupt is raised again, after what was learned so far has been kept.
     """
@@ -38,7 +40,6 @@ def pretrain_segments(estimator, X, layout, seed):
         decoder = estimator._make_decoder(layout.n_leads, layout.n_timepoints)
         variance, side_statistics = statistics_of_beats(X, layout, ones, np.flatnonzero(layout.present(X).any(axis=1)))
         segments.standardize.set_statistics(*side_statistics)
-        start = read_pretrained(estimator.pretrained)
         if start is not None:
             load_part(segments, start, "segments")
             if has_decoder(start):
@@ -52,7 +53,8 @@ def pretrain_segments(estimator, X, layout, seed):
             history += [{"stage": stage, **row} for row in plain_history(net.history)]
             if net.interrupt_ is not None:
                 break
-    estimator.pretrained_, estimator.history_ = _weights_after(stages, segments, decoder), history
+    estimator.pretrained_ = _weights_after(stages, segments, decoder)
+    estimator.history_ = [*estimator.history_, *history]
     if net.interrupt_ is not None:
         raise net.interrupt_
 

@@ -57,7 +57,8 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def fit(self, X, y, sample_weight=None, groups=None, X_unlabeled=None):
         """Train the network, after pre-training it where ``X_unlabeled`` is given.
 
-        An earlier :meth:`pretrain` counts with ``warm_start=True`` only; ``pretrained`` counts always.
+        An earlier :meth:`pretrain` counts with ``warm_start=True`` only, and ``X_unlabeled`` then goes on from it;
+        ``pretrained`` counts otherwise.
 
         Parameters
         ----------
@@ -126,7 +127,8 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self._begin_fit()
         X, layout = self._validate(X, reset=True)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        pretrain_segments(self, X, layout, seed)
+        self.history_ = []
+        pretrain_segments(self, X, layout, read_pretrained(self.pretrained), seed)
         return self
 
     def transform(self, X):
@@ -198,7 +200,8 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self.history_ = [row for row in self.history_ if row["stage"] != "classifier"] if learned else []
         if self._unlabeled is not None:
             X, layout = self._validate(self._unlabeled, reset=False)
-            pretrain_segments(self, X, layout, int(torch.randint(np.iinfo(np.int32).max, ())))
+            start = self.pretrained_ if learned else read_pretrained(self.pretrained)
+            pretrain_segments(self, X, layout, start, int(torch.randint(np.iinfo(np.int32).max, ())))
         elif self.pretrained is not None and not learned:
             self.pretrained_ = dict(read_pretrained(self.pretrained))
         if hasattr(self, "pretrained_"):
