@@ -98,6 +98,8 @@ def test_reconstruction_wants_a_pretrained_network_and_its_decoder(clf, records)
         clone(clf).fit(records, y).reconstruct(records)
     with pytest.raises(ValueError, match="The pre-training has no decoder"):
         clone(clf).set_params(pretrain_stages=("contrastive",)).pretrain(records).reconstruct(records)
+    with pytest.raises(ValueError, match="The pre-training has no decoder"):  # it was trained for another encoder
+        clone(clf).set_params(pretrain_stages=("autoencoder", "contrastive")).pretrain(records).reconstruct(records)
     pretrained = clone(clf).pretrain(records)
     given = clone(clf).set_params(pretrained=FrozenEstimator(pretrained)).fit(records, y)
     np.testing.assert_array_equal(given.reconstruct(records)[0], pretrained.reconstruct(records)[0])

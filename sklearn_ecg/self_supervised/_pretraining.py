@@ -72,9 +72,11 @@ def _records_for_stages(X, layout, stages):
 
 
 def _weights_after(stages, segments, decoder):
-    """Weights as a dict of arrays: ``segments.…``, ``decoder.…`` where it was trained, and ``stages``."""
+    """Weights as a dict of arrays: ``segments.…``, ``decoder.…`` where the last stage trained it, and ``stages``."""
     weights = {**_named("segments", segments), "stages": np.array(stages)}
-    return weights if set(stages) == {"contrastive"} else {**weights, **_named("decoder", decoder)}
+    if stages[-1] == "contrastive":  # a decoder from before no longer belongs to this encoder
+        return weights
+    return {**weights, **_named("decoder", decoder)}
 
 
 def epochs_of_stages(estimator):

@@ -14,7 +14,7 @@ def reconstruct_beats(estimator, X, layout, hidden=None):
     """Signals with those of the hidden segments as the network fills them in, and which were hidden."""
     weights = estimator.pretrained_
     if not has_decoder(weights):
-        raise ValueError("The pre-training has no decoder: stage 'autoencoder' or 'masked' is wanted.")
+        raise ValueError("The pre-training has no decoder: stage 'autoencoder' or 'masked' is wanted last.")
     if hidden is not None:
         hidden = _check_hidden(hidden, layout.present(X))
     seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
