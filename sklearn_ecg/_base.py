@@ -198,7 +198,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _forward(self, X, method=None):
         """Output of the module (or of one of its methods) for every row, as an ndarray; no gradients, no dropout."""
-        check_is_fitted(self)
+        check_is_fitted(self, "module_")
         X, layout = self._validate(X, reset=False)
         return self._outputs(X, layout, self.module_, method)
 

@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_ecg import AdaptedClassifier, BeatSegmenter, ECGSLClassifier
+from sklearn_ecg.explain import saliency
 from tests.instances import BEAT_SEQUENCES, QUICK, SEGMENTS
 
 N_TIMEPOINTS = 16
@@ -364,6 +365,18 @@ def test_cross_validation_passes_unlabeled_records_whole_unless_as_many_as_rows(
         _Spy.seen.clear()
         cross_validate(spy, X, y, cv=KFold(4), params={"X_unlabeled": X})  # scikit-learn takes them for rows
         assert _Spy.seen == [(30, 30)] * 4
+
+
+def test_pretrained_embeddings_stand_in_pipelines_but_classify_nothing(clf, records, unlabeled):
+    X, y = records
+    pretrained = FrozenEstimator(clf.pretrain(unlabeled))
+    linear = LogisticRegression(max_iter=1000)
+    fitted = clone(make_pipeline(pretrained, linear)).fit(X, y)
+    expected = clone(linear).fit(clf.transform(X), y).predict_proba(clf.transform(X))
+    np.testing.assert_array_equal(fitted.predict_proba(X), expected)
+    for use in (clf.predict, clf.beat_attention, lambda X: saliency(clf, X), AdaptedClassifier(pretrained).fit):
+        with pytest.raises(NotFittedError):
+            use(*((X, y) if use.__name__ == "fit" else (X,)))
 
 
 def test_attention_points_to_the_odd_beat(clf):

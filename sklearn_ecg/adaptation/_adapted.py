@@ -183,6 +183,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """The base's copy, whose classifier is to be trained on."""
         if isinstance(self.estimator, FrozenEstimator):
             check_is_fitted(self.estimator)
+            check_is_fitted(_split_last(self.estimator.estimator)[1], "module_")
             return copy.deepcopy(self.estimator.estimator)
         base = clone(self.estimator)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)

@@ -20,7 +20,7 @@ def find_network(estimator):
             steps += [step for _, step in estimator.steps[:-1] if hasattr(step, "transform")]
             estimator = estimator.steps[-1][1]
             continue
-        check_is_fitted(estimator)
+        check_is_fitted(estimator, "module_" if hasattr(estimator, "_make_module") else None)
         inner = [name for name in ("best_estimator_", "estimator_") if hasattr(estimator, name)]
         if not inner:
             raise TypeError(f"{type(estimator).__name__} has no module_: it is not a neural classifier.")

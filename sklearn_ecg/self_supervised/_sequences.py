@@ -54,6 +54,9 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         "freeze_encoder": ["boolean"],
     }
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_") or hasattr(self, "pretrained_")  # which is enough to embed
+
     def fit(self, X, y, sample_weight=None, groups=None, X_unlabeled=None):
         """Train the network, after pre-training it where ``X_unlabeled`` is given.
 
@@ -218,8 +221,7 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     def _module_to_embed(self):
         """The fitted module, or one that averages what was pre-trained alone."""
-        if not hasattr(self, "pretrained_"):
-            check_is_fitted(self)
+        check_is_fitted(self)
         if hasattr(self, "module_"):
             return self.module_
         device = present_device(self.device)
@@ -261,7 +263,7 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return index
 
     def _logits(self, X):
-        check_is_fitted(self)
+        check_is_fitted(self, "module_")
         X, layout = self._validate(X, reset=False)
         logits = self._outputs(X, layout, self.module_).astype(np.float64)
         with np.errstate(divide="ignore"):
