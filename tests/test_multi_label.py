@@ -235,3 +235,4 @@ def test_record_without_beats_gets_the_frequency_of_each_label(data):
     nothing = np.full((2, 1, 24), np.nan)
     np.testing.assert_allclose(fitted.predict_proba(nothing), np.tile(y.mean(axis=0), (2, 1)))
     np.testing.assert_allclose(fitted.class_prior_, y.mean(axis=0))
+    assert np.isfinite(fitted.decision_function(nothing)).all()  # scorers such as "roc_auc" refuse infinite ones

@@ -24,6 +24,9 @@ from ._pretraining import (
 )
 from ._reconstruction import reconstruct_beats
 
+_SURE = 1e3
+"""Logit of a class that the training rows never, or always, showed."""
+
 
 class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralClassifier):
     """A classifier of heartbeat segments in their order, which may learn from unlabelled records first.
@@ -270,5 +273,6 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             prior = np.log(self.class_prior_)
             if self._multi_label:
                 prior -= np.log1p(-self.class_prior_)
-        logits[~layout.present(X).any(axis=1)] = prior
+        # finite, because scorers refuse infinite decisions; the probability is 0 or 1 all the same
+        logits[~layout.present(X).any(axis=1)] = np.clip(prior, -_SURE, _SURE)
         return logits
