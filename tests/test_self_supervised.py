@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+import torch
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -17,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_ecg import AdaptedClassifier, BeatSegmenter, ECGSLClassifier
 from sklearn_ecg.explain import saliency
+from sklearn_ecg.self_supervised._pretraining import load_part
 from tests.instances import BEAT_SEQUENCES, QUICK, SEGMENTS
 
 N_TIMEPOINTS = 16
@@ -274,6 +276,27 @@ def test_failed_pretraining_leaves_an_unfitted_estimator(clf, records):
         clf.transform(X)
     with pytest.raises(NotFittedError, match="wants a pre-trained network"):
         clf.reconstruct(X)
+
+
+def test_float64_is_not_rounded_on_the_way(clf, records):
+    X, _ = records
+    X = np.concatenate([X, np.where(np.isnan(X[:, :, :1]), np.nan, 0.1 + 1e3 * X[:, :, :1])], axis=2)
+    clf.set_params(n_side_features=1, pretrain_stages=("autoencoder",))
+    start = clone(clf).pretrain(X).pretrained_
+    side = X[:, :, -1]
+    np.testing.assert_allclose(start["segments.standardize.mean"], np.nanmean(side), rtol=1e-12)
+    still = clone(clf).set_params(pretrained=start, optimizer="sgd", pretrain_lr=1e-30).pretrain(X).pretrained_
+    _same_weights(still, start)
+    hidden = ~np.isnan(side)
+    filled = clone(clf).pretrain(X).reconstruct(X, hidden)[0][hidden]
+    module = torch.nn.Sequential(clf._make_module(1, N_TIMEPOINTS, 1, 1).segments.encoder, clf._make_decoder(1, 16))
+    module.double()
+    load_part(
+        module[0], {f"e.{k.removeprefix('segments.encoder.')}": v for k, v in start.items() if "encoder" in k}, "e"
+    )
+    load_part(module[1], start, "decoder")
+    expected = module(torch.from_numpy(X[hidden][:, None, :-1])).detach().numpy()
+    np.testing.assert_allclose(filled, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_flat_signals_can_be_pretrained_on(clf):

@@ -37,7 +37,8 @@ def pretrain_segments(estimator, X, layout, start, seed):
     ones = np.ones(len(X))
     with seeded(seed, device):
         segments = estimator._make_module(layout.n_leads, layout.n_timepoints, layout.n_side_features, 1).segments
-        decoder = estimator._make_decoder(layout.n_leads, layout.n_timepoints)
+        decoder = estimator._make_decoder(layout.n_leads, layout.n_timepoints).to(device, dtype)
+        segments.to(device, dtype)  # before anything is loaded, which float32 would round
         variance, side_statistics = statistics_of_beats(X, layout, ones, np.flatnonzero(layout.present(X).any(axis=1)))
         segments.standardize.set_statistics(*side_statistics)
         if start is not None:

@@ -22,7 +22,7 @@ def reconstruct_beats(estimator, X, layout, hidden=None):
     batches = RowBatches(X, layout, device, dtype)
     filled, masks = [], []
     with seeded(seed, device), torch.no_grad():
-        network = _network(estimator, weights, layout).to(device, dtype).eval()
+        network = _network(estimator, weights, layout, device, dtype).eval()
         for start in range(0, len(X), estimator.batch_size):
             piece = slice(start, start + estimator.batch_size)
             batch = batches[piece]
@@ -37,12 +37,14 @@ def reconstruct_beats(estimator, X, layout, hidden=None):
     return np.concatenate(filled), np.concatenate(masks)
 
 
-def _network(estimator, weights, layout):
+def _network(estimator, weights, layout, device, dtype):
     segments = estimator._make_module(layout.n_leads, layout.n_timepoints, layout.n_side_features, 1).segments
     decoder = estimator._make_decoder(layout.n_leads, layout.n_timepoints)
+    network = MaskedSegments(segments, decoder, 1.0, mask_ratio=estimator.mask_ratio, n_side_features=0)
+    network.to(device, dtype)  # before the weights are loaded, which float32 would round
     load_part(segments, weights, "segments")
     load_part(decoder, weights, "decoder")
-    return MaskedSegments(segments, decoder, 1.0, mask_ratio=estimator.mask_ratio, n_side_features=0)
+    return network
 
 
 def _check_hidden(hidden, present):
