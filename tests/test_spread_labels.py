@@ -71,6 +71,8 @@ def test_rows_that_do_not_vary():
         ({"known": [0, 1]}, "inconsistent numbers of samples"),
         ({"X": LINE[:3]}, "inconsistent numbers of samples"),
         ({"n_leads": 2}, "cannot be read with n_leads=2"),
+        ({"X": np.zeros((4, 2, 3)), "n_leads": 3}, r"X is 3-D with 2 lead\(s\).*contradicts n_leads=3"),
+        ({"X": np.zeros((4, 2, 3)), "n_side_features": 1}, "contradicts .* n_side_features=1"),
         ({"proba": -PROBA}, "proba must hold probabilities"),
         ({"proba": 0 * PROBA}, "proba must hold probabilities"),
         ({"X": np.full((4, 1), np.nan)}, "contains NaN"),

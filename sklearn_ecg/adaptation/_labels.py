@@ -91,7 +91,8 @@ def spread_labels(proba, X, known=None, *, n_neighbors=10, alpha=0.9, n_iter=10,
     ------
     ValueError
         If ``proba`` is not 2-D or has a row that is negative or zero throughout, lengths differ, ``known`` names a
-        column that is not there, the rows do not divide into leads, or a number is out of its range.
+        column that is not there, the rows do not divide into leads, 3-D ``X`` contradicts ``n_leads`` or
+        ``n_side_features``, or a number is out of its range.
 
     References
     ----------
@@ -135,7 +136,12 @@ def _comparable(X, n_leads, n_side_features):
     """Rows whose Euclidean distances weigh leads alike, side features alike, and the two parts alike."""
     if np.ndim(X) == 3:
         X = np.asarray(X)
-        X, n_leads, n_side_features = flatten_leads(X), X.shape[1], 0
+        if n_leads not in (1, X.shape[1]) or n_side_features:
+            raise ValueError(
+                f"X is 3-D with {X.shape[1]} lead(s) and no side features, which contradicts n_leads={n_leads} and "
+                f"n_side_features={n_side_features}."
+            )
+        X, n_leads = flatten_leads(X), X.shape[1]
     X = check_array(X, dtype=np.float64)
     layout = RowLayout.of_width(X.shape[1], n_leads, n_side_features)
     signals, side = layout.split(X)
