@@ -281,9 +281,9 @@ class TopKVotingClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             In the order of ``classes_``.
         """
         check_is_fitted(self)
-        shape = _flatten_cube(X)[1]
-        if None not in (shape, self._record_shape) and shape != self._record_shape:
-            raise ValueError(f"X has records of shape {shape}, but fit saw records of shape {self._record_shape}.")
+        shape, seen = _flatten_cube(X)[1], self._record_shape
+        if seen and shape not in (None, seen) and not all(map(_takes_cubes, self.estimators_)):
+            raise ValueError(f"X has records of shape {shape}, but fit saw records of shape {seen}.")
         models = zip(self.estimators_, self.selected_, strict=True)
         probas = [_probabilities(model, X, self.classes_, name) for model, name in models]
         return _mix(np.stack(probas), self.weights_, *self._mixing)

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_ecg import ECGScaler
 from sklearn_ecg.ensemble import TopKVotingClassifier
 from sklearn_ecg.preprocessing import flatten_leads
-from tests.instances import CLASSIFIERS, QUICK
+from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, QUICK
 
 
 class Table(ClassifierMixin, BaseEstimator):
@@ -392,6 +392,16 @@ def test_three_d_and_flat_rows_are_interchangeable(by, tmp_path):
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     for fitted, given in ((cube, flat), (rows, X), (rows, flat), (cube, X.tolist()), (rows, mapped)):
         np.testing.assert_array_equal(fitted.predict_proba(given), expected)
+
+
+def test_records_of_other_numbers_of_beats_are_left_to_models_that_read_them():
+    X, y = np.random.default_rng(0).normal(size=(20, 4, 16)), np.tile([0, 1], 10)
+    net = clone(BEAT_SEQUENCES["ECGSLClassifier"]).set_params(**{**QUICK, "max_epochs": 1})
+    ensemble = TopKVotingClassifier([("net", net)], k=1, weights="uniform").fit(X, y)
+    alone = ensemble.estimators_[0].predict_proba(X[:, :2])
+    np.testing.assert_allclose(ensemble.predict_proba(X[:, :2]), alone, rtol=1e-12)
+    with pytest.raises(ValueError, match="beats of 8 columns"):
+        ensemble.predict(X.reshape(20, 8, 8))
 
 
 def test_records_of_another_shape_are_refused_even_by_tabular_models():
