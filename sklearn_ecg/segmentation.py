@@ -64,7 +64,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     deviation : {"median", "late"} or None, default=None
         Write after the leads of a beat what sets it apart in its record, as leads of their own: each lead minus that of
         the record's median beat, sample by sample, or of the median of its late beats. Late is the quarter of the beats
-        with the longest intervals before them: sinus rhythm even where premature beats are the majority.
+        with the longest intervals before them: sinus rhythm even where premature beats are the majority. What comes
+        next wants twice the ``n_leads``.
     side_features : sequence of str, default=()
         Features of each beat, written after its signal: "log_rr", the natural logarithm of its RR interval in seconds;
         "log_rr_previous_to_record" and "log_rr_next_to_record", that of the interval from the R peak before it, and to
@@ -73,7 +74,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         the same for each of them; "amplitude", the range of its signal, in the units of the signal, in
         ``detection_lead`` (the first lead if that is None); "log_amplitude_to_record", the logarithm of the amplitude
         over the record's median, within ±4.6 (a factor of 100). At the ends of a record the one interval there is
-        stands for the other.
+        stands for the other. What comes next wants ``n_side_features`` more by as many.
     n_leads : int, default=1
         Number of leads in a 2-D row.
     n_side_features : int, default=0

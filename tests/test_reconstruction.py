@@ -49,6 +49,20 @@ def test_reconstruction_fills_the_hidden_beats_and_no_others(clf, records, stage
     assert seen == ("masked" not in stages)
 
 
+def test_float32_rounds_no_segment_that_is_seen(clf, records):
+    filled, hidden = clf.set_params(precision="float32").pretrain(records).reconstruct(records)
+    np.testing.assert_array_equal(filled[~hidden], records[~hidden][:, None])
+
+
+def test_a_failed_fit_leaves_no_embeddings_behind(clf, records):
+    start = clone(clf).pretrain(records).pretrained_
+    clf.set_params(pretrained=start).fit(records, np.arange(40) % 2)
+    with pytest.raises(FloatingPointError):
+        clf.set_params(lr=1e30, optimizer="sgd").fit(records, np.arange(40) % 2)
+    with pytest.raises(NotFittedError):
+        clf.transform(records)
+
+
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_training_of_the_masked_stage_sees_nothing_of_hidden_beats(clf, records, norm):
     """Not even in the statistics of batch norm."""

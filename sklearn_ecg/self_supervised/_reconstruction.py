@@ -20,21 +20,21 @@ def reconstruct_beats(estimator, X, layout, hidden=None):
     seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
     device, dtype = present_device(estimator.device), DTYPES[estimator.precision]
     batches = RowBatches(X, layout, device, dtype)
-    filled, masks = [], []
+    filled, masks = np.array(layout.split(X)[0], dtype=np.float64), []
     with seeded(seed, device), torch.no_grad():
         network = _network(estimator, weights, layout, device, dtype).eval()
         for start in range(0, len(X), estimator.batch_size):
             piece = slice(start, start + estimator.batch_size)
             batch = batches[piece]
-            signals, present = batch["signals"].clone(), is_present(batch["signals"])
+            signals, present = batch["signals"], is_present(batch["signals"])
             mask = network.draw(present) if hidden is None else torch.from_numpy(hidden[piece]).to(device)
             if "masked" in weights.get("stages", ()):
-                signals[mask] = network.fill(**batch, hidden=mask)
+                inside = network.fill(**batch, hidden=mask)
             else:
-                signals[mask] = network.decoder(network.segments.encoder(signals[mask]))
-            filled.append(signals.double().cpu().numpy())
+                inside = network.decoder(network.segments.encoder(signals[mask]))
             masks.append(mask.cpu().numpy())
-    return np.concatenate(filled), np.concatenate(masks)
+            filled[piece][masks[-1]] = inside.double().cpu().numpy()
+    return filled, np.concatenate(masks)
 
 
 def _network(estimator, weights, layout, device, dtype):

@@ -103,6 +103,10 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self._unlabeled = X_unlabeled
         try:
             return super().fit(X, y, sample_weight=sample_weight, groups=groups)
+        except Exception:
+            if not self.warm_start:
+                vars(self).pop("pretrained_", None)  # which would make a failed fit look like a fitted one
+            raise
         finally:
             del self._unlabeled
 
