@@ -70,7 +70,7 @@ def test_attention_with_equal_scores_is_the_mean():
 
 SEGMENT = {"channels": (4, 6), "kernel_size": 7, "embedding_size": 6}
 CONTEXT = {"n_layers": 1, "n_heads": 2, "feedforward_size": 5, "dropout": 0.1}
-HEAD = {"pooling": "attention", "attention_size": 3, "head_size": 4}
+HEAD = {"pooling": "attention", "attention_size": 3, "head_size": 4, "side_noise": 0.0, "signal_dropout": 0.0}
 
 
 def _batch_of_beats(n_leads, length, n_beats, n_side):
@@ -177,3 +177,25 @@ def test_segment_of_several_beats_is_seen_in_its_order():
     states, _ = module(signals, side)
     turned, _ = module(signals.flip(1), side)
     assert not torch.allclose(turned.flip(1), states, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_padding", [0, 3])
+def test_signals_are_withheld_and_side_features_disturbed_in_training_alone(n_padding):
+    calm = {**SEGMENT, **CONTEXT, **HEAD, "dropout": 0.0, "pooling": "mean", "norm": "group"}
+    signals, side, _ = _batch_of_beats(1, 20, 4, 2)
+    padding = torch.full((4, n_padding, 1, 20), torch.nan), torch.full((4, n_padding, 2), torch.nan)
+    padded = torch.cat([signals, padding[0]], dim=1), torch.cat([side, padding[1]], dim=1)
+    answers = {}
+    for name, change in {"plain": {}, "noise": {"side_noise": 0.3}, "withheld": {"signal_dropout": 0.99999}}.items():
+        torch.manual_seed(0)
+        module = SegmentClassifier(1, 2, 3, **{**calm, **change})
+        answers[name] = module.eval()(*padded)
+        torch.manual_seed(1)
+        answers[f"{name}, training"] = module.train()(*padded)
+        torch.manual_seed(1)
+        torch.testing.assert_close(module(signals, side), answers[f"{name}, training"])
+    for name in ("noise", "withheld", "plain, training"):
+        torch.testing.assert_close(answers[name], answers["plain"])
+    for name in ("noise, training", "withheld, training"):
+        assert not torch.allclose(answers[name][:2], answers["plain"][:2], atol=1e-4)
+    torch.testing.assert_close(module(10 * signals, side), answers["withheld, training"])

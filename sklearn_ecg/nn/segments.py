@@ -90,9 +90,11 @@ class SegmentTransformer(nn.Module):
             layer, n_layers, norm=nn.LayerNorm(embedding_size), enable_nested_tensor=False
         )
 
-    def tokens(self, signals, side, present):
-        """(present segments, embedding), without their places."""
+    def tokens(self, signals, side, present, withheld=None):
+        """(present segments, embedding), without their places; of the records ``withheld`` (batch,) no signal is in."""
         embedded = self.encoder(signals[present])
+        if withheld is not None:
+            embedded = embedded.masked_fill(withheld[present.nonzero()[:, 0], None], 0.0)
         return embedded if self.side is None else embedded + self.side(self.standardize(side[present]))
 
     def in_context(self, tokens, present):
@@ -110,9 +112,9 @@ class SegmentTransformer(nn.Module):
         there = torch.arange(longest, device=present.device) < counts.clamp(min=1)[:, None]
         return self.transformer(together, src_key_padding_mask=~there), there
 
-    def forward(self, signals, side):
+    def forward(self, signals, side, withheld=None):
         present = is_present(signals)
-        return self.in_context(self.tokens(signals, side, present), present)
+        return self.in_context(self.tokens(signals, side, present, withheld), present)
 
 
 def is_present(signals):  # (batch, beats, leads, time) -> (batch, beats)
@@ -128,10 +130,28 @@ def positions(n_places, like):
 
 
 class SegmentClassifier(nn.Module):
-    """Segments in context, pooled over the record, and dense layers."""
+    """Segments in context, pooled over the record, and dense layers.
 
-    def __init__(self, n_leads, n_side_features, n_outputs, *, pooling, attention_size, head_size, dropout, **segments):
+    In training the standardised side features get noise, and the signals are withheld from a share of the records, so
+    that neither part leans on the other; pre-training, which has ``segments`` alone, knows of neither.
+    """
+
+    def __init__(
+        self,
+        n_leads,
+        n_side_features,
+        n_outputs,
+        *,
+        pooling,
+        attention_size,
+        head_size,
+        side_noise,
+        signal_dropout,
+        dropout,
+        **segments,
+    ):
         super().__init__()
+        self.side_noise, self.signal_dropout = side_noise, signal_dropout
         self.segments = SegmentTransformer(n_leads, n_side_features, dropout=dropout, **segments)
         size = segments["embedding_size"]
         self.pooling = pooling
@@ -148,7 +168,18 @@ class SegmentClassifier(nn.Module):
         self.segments.standardize.set_statistics(mean, scale)
 
     def embed(self, signals, side):  # -> (batch, embedding)
-        return pool(*self.segments(signals, side), self.pooling, self.attention)
+        withheld = None
+        if self.training and self.signal_dropout:
+            withheld = torch.rand(len(signals), device=signals.device) < self.signal_dropout
+        if self.training and self.side_noise:
+            side = self._noisy(side, is_present(signals))
+        return pool(*self.segments(signals, side, withheld), self.pooling, self.attention)
+
+    def _noisy(self, side, present):
+        side = side.clone()
+        noise = torch.randn_like(side[present])  # absent beats draw nothing
+        side[present] += self.side_noise * self.segments.standardize.scale * noise
+        return side
 
     def forward(self, signals, side):  # -> (batch, outputs)
         return self.head(self.embed(signals, side))

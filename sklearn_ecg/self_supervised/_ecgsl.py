@@ -43,6 +43,11 @@ class ECGSLClassifier(SegmentSequenceClassifier):
         Hidden units of the attention.
     head_size : int, default=64
         Hidden units of the dense layers.
+    side_noise : float, default=0.0
+        Standard deviation of the noise added to the standardised side features in training, not in pre-training.
+    signal_dropout : float, default=0.0
+        Share of the training records whose signals are withheld, so that the side features learn to decide alone; not
+        in pre-training.
     pretrain_stages : sequence of {"autoencoder", "masked", "contrastive"}, default=("autoencoder", "masked")
         Stages of the pre-training, one after the other.
     pretrain_epochs : int or sequence of int, default=20
@@ -171,6 +176,8 @@ class ECGSLClassifier(SegmentSequenceClassifier):
         pooling="attention",
         attention_size=64,
         head_size=64,
+        side_noise=0.0,
+        signal_dropout=0.0,
         pretrain_stages=("autoencoder", "masked"),
         pretrain_epochs=20,
         pretrain_lr=1e-3,
@@ -212,6 +219,8 @@ class ECGSLClassifier(SegmentSequenceClassifier):
         self.pooling = pooling
         self.attention_size = attention_size
         self.head_size = head_size
+        self.side_noise = side_noise
+        self.signal_dropout = signal_dropout
         self.pretrain_stages = pretrain_stages
         self.pretrain_epochs = pretrain_epochs
         self.pretrain_lr = pretrain_lr
@@ -245,7 +254,10 @@ class ECGSLClassifier(SegmentSequenceClassifier):
         self.verbose = verbose
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
-        names = ("pooling", "attention_size", "head_size", "n_layers", "n_heads", "feedforward_size", "dropout")
+        names = (
+            *("pooling", "attention_size", "head_size", "side_noise", "signal_dropout"),
+            *("n_layers", "n_heads", "feedforward_size", "dropout"),
+        )
         sizes = {name: getattr(self, name) for name in names}
         return SegmentClassifier(n_leads, n_side_features, n_outputs, **sizes, **self._encoder_sizes())
 

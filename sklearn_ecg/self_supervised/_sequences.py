@@ -48,6 +48,8 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
                 *("attention_size", "head_size", "n_beats"),
             )
         },
+        "side_noise": [Interval(Real, 0, None, closed="left")],
+        "signal_dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions({"attention", "mean", "max"})],
         "pretrain_stages": ["array-like"],
         "pretrain_epochs": [Interval(Integral, 1, None, closed="left"), "array-like"],
