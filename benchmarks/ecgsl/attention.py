@@ -15,7 +15,7 @@ from . import data, mitbih, places
 from .kept import kept
 
 FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "ecgsl_attention.png"
-ATTENTION = "ECGSLClassifier"
+ATTENTION = mitbih.SEGMENTS
 POOLINGS = {
     ATTENTION: "attention",
     "ECGSLClassifier, mean pooling": "mean",
@@ -47,7 +47,7 @@ def compare_poolings(ds1, ds2, args):
         name: mitbih.outcome_of(
             name,
             lambda seed, pooling=pooling: mitbih.segments_classifier(seed, pooling=pooling),
-            lambda windows: windows.beats,
+            mitbih.segments,
             ds1,
             ds2,
             ("inter", mitbih.settings_key(name)),

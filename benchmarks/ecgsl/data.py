@@ -95,7 +95,8 @@ def segment(raw, fs=FS, detector="logistic"):
 
     Two channels, the segment and its difference from the median segment of the window, then the side features.
     """
-    segmenter = models.make_segmenter(fs, n_beats=N_BEATS, detector=detector, deviation="median")
+    settings = {"deviation": "median", "side_features": models.RHYTHM_FEATURES}
+    segmenter = models.make_segmenter(fs, n_beats=N_BEATS, detector=detector, **settings)
     return by_thousands(segmenter.fit_transform, raw)
 
 

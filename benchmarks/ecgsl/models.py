@@ -16,16 +16,23 @@ N_TIMEPOINTS = 64
 N_CHANNELS = 2  # of a segment of MIT-BIH: as it is, and beside the median segment of its window
 STEP = 2.5  # seconds from one window that trains to the next, which overlap; those that test do not
 SIDE_FEATURES = ("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "amplitude")
-ROWS = (N_TIMEPOINTS, N_CHANNELS, STEP, SIDE_FEATURES)
+RHYTHM_FEATURES = (
+    *("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "log_rr_previous_to_next", "log_rr_spread"),
+    "log_amplitude_to_record",
+)
+"""Of segments of MIT-BIH, where the rhythm decides."""
+
+NEW_PATIENTS = {"side_noise": 0.3, "signal_dropout": 0.5}
+ROWS = (N_TIMEPOINTS, N_CHANNELS, STEP, SIDE_FEATURES, RHYTHM_FEATURES)
 """What tells rows from those of another recipe."""
 
 
-def make_segmenter(fs, *, n_beats=None, n_leads=1, detector="logistic", deviation=None):
+def make_segmenter(fs, *, n_beats=None, n_leads=1, detector="logistic", deviation=None, side_features=SIDE_FEATURES):
     return BeatSegmenter(
         fs=fs,
         window="rr",
         n_timepoints=N_TIMEPOINTS,
-        side_features=SIDE_FEATURES,
+        side_features=side_features,
         n_beats=n_beats,
         n_leads=n_leads,
         detector=detector,
