@@ -137,8 +137,8 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the patient's rows.
         X_source : array-like of shape (n_source, n_features) or (n_source, n_leads, n_timepoints), default=None
-            Rows of the base's training set, or a part of them. As metadata, they must not be as many as the rows that
-            are cross-validated, or scikit-learn splits them, too.
+            Rows of the base's training set, or a part of them: they are copied, and a few thousand do. As metadata,
+            they must not be as many as the rows that are cross-validated, or scikit-learn splits them, too.
         y_source : array-like of shape (n_source,), default=None
             Their labels.
 

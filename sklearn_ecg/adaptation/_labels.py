@@ -72,7 +72,8 @@ def spread_labels(proba, X, known=None, *, n_neighbors=10, alpha=0.9, n_iter=10,
     known : array-like of int of shape (n_samples,), default=None
         Column of ``proba`` that is the row's label, -1 where it is not known. None: no label is known.
     n_neighbors : int, default=10
-        Neighbours of a row; all others where there are fewer.
+        Neighbours of a row; all others where there are fewer. A class of fewer rows than that is outvoted by its
+        neighbours: the default is for recordings of half an hour; take 3, and ``alpha`` 0.5, for a minute or two.
     alpha : float, default=0.9
         Share taken from the neighbours, from 0 to 1.
     n_iter : int, default=10
