@@ -22,7 +22,7 @@ def test_segments_cut_in_another_way_are_refused():
     signal = make_ecg(data.SECONDS, fs=data.FS, random_state=0).signal.astype(np.float32)
     raw = data.prepare(signal)
     beats = data.cut(raw)
-    windows = data.Windows(raw, beats[:, ::-1], *np.array([["N"], ["N"], ["100"]]))
+    windows = data.Windows(raw, beats[:, ::-1], *np.array([["N"], ["N"], ["100"]]), np.zeros(1))
     with pytest.raises(ValueError, match="another way"):
         places.times_of(windows)
 

@@ -30,6 +30,7 @@ class Windows:
     y: np.ndarray
     y_all: np.ndarray
     record: np.ndarray
+    share_of_s: np.ndarray  # among all beats of the window
 
     def __getitem__(self, index):
         return Windows(*(getattr(self, f.name)[index] for f in fields(self)))
@@ -41,7 +42,7 @@ class Windows:
 @lru_cache(maxsize=3)
 def load_windows(records, data_home, step=SECONDS):
     """Labelled windows of records, one every ``step`` seconds; those with F, Q or flutter are left out."""
-    raw, labels, names = [], [], []
+    raw, labels, names, shares = [], [], [], []
     for record in fetch_mitdb(data_home=data_home, download_if_missing=False, records=records).records:
         lead = select_lead(record)
         for first in range(0, len(lead) - WIDTH + 1, round(step * FS)):
@@ -50,9 +51,11 @@ def load_windows(records, data_home, step=SECONDS):
                 raw.append(lead[first : first + WIDTH])
                 labels.append(label)
                 names.append(record.name)
+                inside = (record.peaks >= first) & (record.peaks < first + WIDTH)
+                shares.append(np.mean(record.target[inside] == "S"))
     raw = by_thousands(prepare, np.array(raw, dtype=np.float32))
     y, y_all = np.array(labels).T
-    return Windows(raw, segment(raw), y, y_all, np.array(names))
+    return Windows(raw, segment(raw), y, y_all, np.array(names), np.array(shares))
 
 
 def load_training(data_home):
@@ -90,12 +93,12 @@ def cut(raw, fs=FS, detector="logistic"):
     return by_thousands(models.make_segmenter(fs, n_beats=N_BEATS, detector=detector).fit_transform, raw)
 
 
-def segment(raw, fs=FS, detector="logistic"):
+def segment(raw, fs=FS, detector="logistic", side_features=models.SIDE_FEATURES):
     """Heartbeat segments of prepared windows, and what sets each apart from the median one; NaN where there is none.
 
     Two channels, the segment and its difference from the median segment of the window, then the side features.
     """
-    settings = {"deviation": "median", "side_features": models.RHYTHM_FEATURES}
+    settings = {"deviation": "median", "side_features": side_features}
     segmenter = models.make_segmenter(fs, n_beats=N_BEATS, detector=detector, **settings)
     return by_thousands(segmenter.fit_transform, raw)
 

@@ -26,7 +26,7 @@ LABELS = {"2 records": 2, "4 records": 4, "8 records": 8, "5 % of the windows": 
 PRETRAINING = {"batch_size": 64, "pretrain_lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 FINE_TUNING = {"batch_size": 64, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 WINDOWS_SEEN = 6400  # in fine-tuning, however few are labelled
-LAYOUT = {"n_leads": models.N_CHANNELS, "n_side_features": len(models.RHYTHM_FEATURES)}
+LAYOUT = {"n_leads": models.N_CHANNELS, "n_side_features": len(models.SIDE_FEATURES)}
 SAME_PATIENT = "201"  # of DS1, the patient of 202 of DS2
 PACED = ("102", "104", "107", "217")
 
@@ -52,9 +52,9 @@ def start_of(variant, args):
     if variant == "none":
         return None, 0.0
     if variant == SUPERVISED:
-        settings = models.SIZES, models.RHYTHM_FEATURES, models.N_CHANNELS
+        settings = models.SIZES, models.SIDE_FEATURES, models.N_CHANNELS
         return kept("supervised", settings, lambda: pretrain_supervised(args), resume=args.resume)
-    settings = models.SIZES, models.RHYTHM_FEATURES, models.N_CHANNELS, STAGES[variant], EPOCHS, PRETRAINING
+    settings = models.SIZES, models.SIDE_FEATURES, models.N_CHANNELS, STAGES[variant], EPOCHS, PRETRAINING
     return kept("pretraining", settings, lambda: pretrain(STAGES[variant], args), resume=args.resume)
 
 
@@ -140,7 +140,7 @@ def score_of(variant, start, ds1, rows, ds2, draw, args):
         variant,
         draw,
         models.SIZES,
-        models.RHYTHM_FEATURES,
+        models.SIDE_FEATURES,
         models.N_CHANNELS,
         EPOCHS,
         PRETRAINING,

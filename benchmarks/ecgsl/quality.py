@@ -1,5 +1,6 @@
 """What becomes of the classification when the segmentation suffers: noise, atrial fibrillation, injected errors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -49,7 +50,7 @@ def quality(args):
     clean = raw_windows(args)
     for snr in SNR_DB:
         prepared = data.prepare(clean if snr is None else with_noise(clean, snr, args.seed))
-        windows = data.Windows(prepared, data.segment(prepared), ds2.y, ds2.y_all, ds2.record)
+        windows = replace(ds2, raw=prepared, beats=data.segment(prepared))
         said = ours.predict(windows.beats), raw.predict(mitbih.resampled(windows))
         name = "clean" if snr is None else f"{snr} dB"
         add(name, *said)
