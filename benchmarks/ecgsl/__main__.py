@@ -5,6 +5,7 @@
 mitbih       10-second windows of MIT-BIH, DS1 → DS2, beside a network on the raw window and a forest
 select       the same inside DS1 alone: side features, pooling and sizes by out-of-fold predictions
 pretraining  what pre-training is worth with few labels
+ideas        ways to go on from it, inside DS1: why it does not pay
 quality      noise, atrial fibrillation, and injected errors of the segmentation
 ptbxl        superclasses of PTB-XL, out of fold
 apnea        the whole path on records written in the layout of Apnea-ECG
@@ -20,12 +21,13 @@ import os
 
 import torch
 
-from . import apnea, attention, mitbih, pretraining, ptbxl, quality, saliency
+from . import apnea, attention, ideas, mitbih, pretraining, ptbxl, quality, saliency
 
 TASKS = {
     "mitbih": mitbih.inter_patient,
     "select": mitbih.select,
     "pretraining": pretraining.pretraining,
+    "ideas": ideas.ideas,
     "quality": quality.quality,
     "ptbxl": ptbxl.superclasses,
     "apnea": apnea.minutes,

@@ -86,15 +86,18 @@ def pretrain_supervised(args):
 def unlabelled_segments(args):
     """Segments of every recording at hand except DS2 and the record of DS1 whose patient is in DS2, too."""
     names = sorted(set(data.load_windows("ds1", args.data_home).record) - {SAME_PATIENT})
-    mitdb = data.load_unlabelled((*names, *PACED), args.data_home)
+    return np.concatenate([data.segment(data.load_unlabelled(tuple(names), args.data_home)), *others(args)])
+
+
+def others(args):
+    """Segments of the recordings that are in neither DS1 nor DS2."""
     ludb = fetch_ludb(data_home=args.data_home, download_if_missing=False)
     ptbxl = read_ptbxl(args)
-    parts = [
-        data.segment(mitdb),
+    return [
+        data.segment(data.load_unlabelled(PACED, args.data_home)),
         data.segment(data.prepare(ludb.data[:, ludb.lead_names.index("II")], fs=ludb.fs), fs=ludb.fs),
         data.segment(data.prepare(ptbxl.data, fs=ptbxl.fs), fs=ptbxl.fs),
     ]
-    return np.concatenate(parts)
 
 
 def read_ptbxl(args):
