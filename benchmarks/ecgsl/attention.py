@@ -19,7 +19,7 @@ ATTENTION = mitbih.SEGMENTS
 POOLINGS = {
     ATTENTION: "attention",
     "ECGSLClassifier, mean pooling": "mean",
-    "ECGSLClassifier, max pooling": "max",
+    mitbih.MAX_POOLING: "max",
 }
 ECTOPIC = ("S", "V")
 

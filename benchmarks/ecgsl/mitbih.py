@@ -27,6 +27,7 @@ RESNET = {
     "weight_decay": 1e-2,
 }
 SEGMENTS = "ECGSLClassifier"
+MAX_POOLING = "ECGSLClassifier, max pooling"
 PRETRAINED = "ECGSLClassifier, pre-trained"
 AVERAGED = "mean of three ECGSLClassifiers"
 REFERENCE = "ResNetClassifier, raw window"
@@ -43,6 +44,7 @@ def classifiers(starts=None):
         ),
         REFERENCE: (lambda seed: ResNetClassifier(**RESNET, random_state=seed), resampled),
         SEGMENTS: (segments_classifier, segments),
+        MAX_POOLING: (lambda seed: segments_classifier(seed, pooling="max"), segments),
         PRETRAINED: (lambda seed: segments_classifier(seed, pretrained=starts[0]), segments),
     }
 
@@ -271,7 +273,6 @@ def candidates():
         "dropout .3": {"dropout": 0.3},
         "noise in the side features, withheld signals": models.NEW_PATIENTS,
         "mean pooling": {"pooling": "mean"},
-        "max pooling": {"pooling": "max"},
     }
     for name, settings in ideas.items():
         chosen[name] = (lambda seed, settings=settings: segments_classifier(seed, **settings)), segments
