@@ -34,7 +34,7 @@ def write_results(name, payload, *, args=None, results_dir=RESULTS):
         Name of the file, without its ending.
     payload : dict
         ``protocol`` (how it was measured) and ``metrics`` are needed. ``caption`` and ``table``, a dict of ``columns``
-        and ``rows``, make a table for the README (see :mod:`benchmarks.readme_table`). Values may be NumPy's,
+        and ``rows``, make a table for the pages (see :mod:`benchmarks.results_tables`). Values may be NumPy's,
         dataclasses, or have a ``to_dict``.
     args : argparse.Namespace, default=None
         Parsed arguments; their ``seed`` is recorded where the payload has none.

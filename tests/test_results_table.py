@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import _results, readme_table
+from benchmarks import _results, results_tables
 from sklearn_ecg.metrics import Interval, aami_report
 
 PAYLOAD = {
@@ -114,15 +114,15 @@ def project(tmp_path, written):
     return readme
 
 
-def test_readme_is_filled_and_then_agrees(project, capsys):
-    places = {"readme": project, "results_dir": project.parent}
-    assert readme_table.main(["--check"], **places) == 1
+def test_a_page_is_filled_and_then_agrees(project, capsys):
+    places = {"pages": [project], "results_dir": project.parent}
+    assert results_tables.main(["--check"], **places) == 1
     assert "README.md differs" in capsys.readouterr().out
     assert "old" in project.read_text(encoding="utf-8")
-    assert readme_table.main([], **places) == 0
+    assert results_tables.main([], **places) == 0
     expected = f"# Title\n<!-- results:demo:start -->\n{RENDERED}\n<!-- results:demo:end -->\nafter\n"
     assert project.read_text(encoding="utf-8") == expected
-    assert readme_table.main(["--check"], **places) == 0
+    assert results_tables.main(["--check"], **places) == 0
 
 
 @pytest.mark.parametrize(
@@ -135,23 +135,23 @@ def test_readme_is_filled_and_then_agrees(project, capsys):
 )
 def test_unpaired_markers_are_refused(project, text):
     with pytest.raises(ValueError, match="pair of start and end"):
-        readme_table.fill_tables(text, project.parent)
+        results_tables.fill_tables(text, project.parent)
 
 
 def test_missing_results_and_missing_tables(project):
     text = "<!-- results:{0}:start --><!-- results:{0}:end -->"
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):
-        readme_table.fill_tables(text.format("absent"), project.parent)
+        results_tables.fill_tables(text.format("absent"), project.parent)
     (project.parent / "bare.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"bare\.json has no table"):
-        readme_table.fill_tables(text.format("bare"), project.parent)
+        results_tables.fill_tables(text.format("bare"), project.parent)
 
 
 def test_numbers_are_aligned_right():
     table = {"columns": ["a", "b", "c"], "rows": [[".53 [.41, .60]", "12 leads", "97 %"], ["−.02", "3", "1,234"]]}
-    rendered = readme_table.render({"table": table, "command": "x", "date": "y"})
+    rendered = results_tables.render({"table": table, "command": "x", "date": "y"})
     assert rendered.splitlines()[1] == "| ---: | --- | ---: |"
 
 
-def test_the_readme_agrees_with_the_committed_results():
-    assert readme_table.main(["--check"]) == 0
+def test_pages_agree_with_the_committed_results():
+    assert results_tables.main(["--check"]) == 0

@@ -9,7 +9,7 @@ from sklearn_ecg.metrics import aami_report, bootstrap_interval, record_confusio
 from .._results import print_table, write_results
 from . import data, models
 from .protocols import ensemble, rung_of
-from .tables import PROTOCOLS, chosen_models, score
+from .tables import PROTOCOLS, SPREAD, chosen_models, score
 
 WITHOUT = ("202", "213", "232")
 AF = ("202", "210", "219", "221", "222")
@@ -46,7 +46,7 @@ def inter(args):
         net = wanted[nets[0]]  # all networks see the same rows
         test = rung.test(net)
         for name in [*nets, *(name for name in models.ENSEMBLES if name in probas)]:
-            probas[f"{name}, spread"] = [spread_in_records(proba, test, net) for proba in probas[name]]
+            probas[name + SPREAD] = [spread_in_records(proba, test, net) for proba in probas[name]]
     report(args, rung, test, probas, details)
     paced(args, rung, runs)
 

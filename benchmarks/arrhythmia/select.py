@@ -9,6 +9,7 @@ from . import data, models
 from .fits import run
 from .new_patients import POINTS, ppv_at, spread_in_records
 from .protocols import inside_training, rung_of
+from .tables import SPREAD
 
 CLASSES = tuple("NSVFQ")
 
@@ -26,7 +27,7 @@ def between_patients(args):
     for name in args.models or recipes:
         metrics[name] = evaluate(rung, recipes[name], args)
         if name in models.ARCHITECTURES:
-            metrics[f"{name}, spread"] = evaluate(rung, recipes[name], args, spread=True)
+            metrics[name + SPREAD] = evaluate(rung, recipes[name], args, spread=True)
     columns = ["recipe", *next(iter(metrics.values()))]
     rows = [[name, *(f"{value:.3f}" for value in row.values())] for name, row in metrics.items()]
     write_results(

@@ -1,8 +1,8 @@
-"""Tables of results in the README, made from the results files.
+"""Tables of results in the README and in docs/results.md, made from the results files.
 
-``python -m benchmarks.readme_table`` fills the space between ``<!-- results:NAME:start -->`` and
+``python -m benchmarks.results_tables`` fills the space between ``<!-- results:NAME:start -->`` and
 ``<!-- results:NAME:end -->`` from ``benchmarks/results/NAME.json``; with ``--check`` it changes nothing and exits
-with 1 where the README differs.
+with 1 where a page differs.
 """
 
 import argparse
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks._results import RESULTS
 
-README = Path(__file__).parents[1] / "README.md"
+_ROOT = Path(__file__).parents[1]
+PAGES = (_ROOT / "README.md", _ROOT / "docs" / "results.md")
 
 _MARKER = re.compile(r"<!-- results:(?P<name>[\w.-]+):(?P<side>start|end) -->")
 _NUMBER = re.compile(r"–|[-+−]?[.\d][\d.,e+-]*(\s*[%\[±(].*)?")  # 1,234 or .53 [.41, .60] or 97 %
@@ -48,19 +49,22 @@ def render(results):
     return "\n".join([*caption, *lines, "", source])
 
 
-def main(argv=None, *, readme=README, results_dir=RESULTS):
-    """Rewrite the README's tables, or check them; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme_table", description="Tables of the README.")
-    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if the README differs")
-    check = parser.parse_args(argv).check
-    text = readme.read_text(encoding="utf-8")
-    filled = fill_tables(text, results_dir)
-    if check and filled != text:
-        print(f"{readme.name} differs from the results: run python -m benchmarks.readme_table")
-        return 1
-    if filled != text:
-        readme.write_text(filled, encoding="utf-8")
-    return 0
+def main(argv=None, *, pages=PAGES, results_dir=RESULTS):
+    """Rewrite the tables of the pages, or check them; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results_tables", description="Tables of results.")
+    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if a page differs")
+    check, status = parser.parse_args(argv).check, 0
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        filled = fill_tables(text, results_dir)
+        if filled == text:
+            continue
+        if check:
+            print(f"{page.name} differs from the results: run python -m benchmarks.results_tables")
+            status = 1
+        else:
+            page.write_text(filled, encoding="utf-8")
+    return status
 
 
 def _read(name, results_dir):
