@@ -62,6 +62,10 @@ def more_features(windows):
     return data.segment(windows.raw, side_features=models.RHYTHM_FEATURES)
 
 
+def signals_alone(windows):
+    return windows.beats[:, :, : models.N_CHANNELS * models.N_TIMEPOINTS]
+
+
 def features(windows):
     return data.rr_features(windows.beats)
 
@@ -266,27 +270,16 @@ def candidates():
         for name, pair in classifiers().items()
         if name != PRETRAINED  # has seen the records held out here
     }
-    one, all_signals = models.N_TIMEPOINTS, models.N_CHANNELS * models.N_TIMEPOINTS
-    ideas = {
-        APART: {"max_epochs": round(models.TRAINING["max_epochs"] * data.SECONDS / models.STEP)},
-        "classes weighted by the inverse square root of their number": {"class_weight": {"N": 1, "S": 3, "V": 1.6}},
-        "dropout .3": {"dropout": 0.3},
-        "noise in the side features, withheld signals": models.NEW_PATIENTS,
-        "mean pooling": {"pooling": "mean"},
-    }
-    for name, settings in ideas.items():
-        chosen[name] = (lambda seed, settings=settings: segments_classifier(seed, **settings)), segments
+    apart = {"max_epochs": round(models.TRAINING["max_epochs"] * data.SECONDS / models.STEP)}
     more = {"n_side_features": len(models.RHYTHM_FEATURES)}
-    for name, settings in {MORE: more, f"{MORE}, noise, withheld signals": {**more, **models.NEW_PATIENTS}}.items():
-        chosen[name] = (lambda seed, settings=settings: segments_classifier(seed, **settings)), more_features
-    chosen["segments alone, without their difference from the median one"] = (
-        lambda seed: segments_classifier(seed, n_leads=1),
-        lambda windows: np.delete(windows.beats, slice(one, all_signals), axis=2),
-    )
-    chosen["without side features"] = (
-        lambda seed: segments_classifier(seed, n_side_features=0),
-        lambda windows: windows.beats[:, :, :all_signals],
-    )
+    ideas = {
+        APART: (apart, segments),
+        MORE: (more, more_features),
+        f"{MORE}, noise in them, withheld signals": ({**more, **models.NEW_PATIENTS}, more_features),
+        "without side features": ({"n_side_features": 0}, signals_alone),
+    }
+    for name, (settings, rows_of) in ideas.items():
+        chosen[name] = (lambda seed, settings=settings: segments_classifier(seed, **settings)), rows_of
     return chosen
 
 
