@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from scipy import stats
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import f1_score
 
@@ -21,7 +22,8 @@ STAGES = {
 }
 EPOCHS = {"autoencoder": 8, "masked": 12, "contrastive": 12}
 SUPERVISED = "superclasses of PTB-XL"
-VARIANTS = ("none", SUPERVISED, *STAGES)
+FOREST = "forest of RR features"
+VARIANTS = ("none", SUPERVISED, *STAGES, FOREST)
 LABELS = {"2 records": 2, "4 records": 4, "8 records": 8, "5 % of the windows": 0.05, "10 % of the windows": 0.1}
 PRETRAINING = {"batch_size": 64, "pretrain_lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
 FINE_TUNING = {"batch_size": 64, "lr": 2e-3, "lr_schedule": "one-cycle", "weight_decay": 1e-2}
@@ -48,8 +50,8 @@ def pretraining(args):
 
 
 def start_of(variant, args):
-    """Pre-trained weights as a dict of arrays, and the CPU seconds they took; None for "none"."""
-    if variant == "none":
+    """Pre-trained weights as a dict of arrays, and the CPU seconds they took; None where nothing is pre-trained."""
+    if variant in ("none", FOREST):
         return None, 0.0
     if variant == SUPERVISED:
         settings = models.SIZES, models.SIDE_FEATURES, models.N_CHANNELS
@@ -135,8 +137,12 @@ def score_of(variant, start, ds1, rows, ds2, draw, args):
     """Macro-F1 on DS2 of a classifier that began with ``start`` and was trained on the rows drawn."""
 
     def fit_and_score():
-        classifier = fine_tune(start[0], ds1[rows], seed=draw[1])
-        predicted = classifier.predict(ds2.beats)
+        if variant == FOREST:
+            forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=draw[1])
+            forest.fit(data.rr_features(ds1.beats[rows]), ds1.y[rows])
+            predicted = forest.predict(data.rr_features(ds2.beats))
+        else:
+            predicted = fine_tune(start[0], ds1[rows], seed=draw[1]).predict(ds2.beats)
         return f1_score(ds2.y, predicted, labels=data.CLASSES, average="macro", zero_division=0)
 
     key = (
@@ -159,7 +165,7 @@ def report(scores, starts, args):
         labels: {variant: summary(values, by_variant["none"]) for variant, values in by_variant.items()}
         for labels, by_variant in scores.items()
     }
-    metrics["pre-training, CPU s"] = {variant: seconds for variant, (_, seconds) in starts.items()}
+    metrics["pre-training, CPU s"] = {variant: seconds for variant, (_, seconds) in starts.items() if seconds}
     columns = ["labels", *VARIANTS]
     rows = [[labels, *(cell(variant, metrics[labels][variant]) for variant in VARIANTS)] for labels in scores]
     write_results(
