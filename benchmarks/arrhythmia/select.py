@@ -29,7 +29,9 @@ def between_patients(args):
         if name in models.ARCHITECTURES:
             metrics[name + SPREAD] = evaluate(rung, recipes[name], args, spread=True)
     columns = ["recipe", *next(iter(metrics.values()))]
-    rows = [[name, *(f"{value:.3f}" for value in row.values())] for name, row in metrics.items()]
+    rows = [
+        [name, *("–" if np.isnan(value) else f"{value:.3f}" for value in row.values())] for name, row in metrics.items()
+    ]
     write_results(
         "arrhythmia_select",
         {
@@ -48,21 +50,19 @@ def between_patients(args):
 def evaluate(rung, model, args, *, spread=False):
     """Scores of the pooled out-of-fold predictions, which may spread among the beats of a record."""
     classes = np.asarray(rung.classes)
-    stretches = data.load_stretches(model.features, args.data_home, data.mostly_s, model.scale)
-    called = np.empty_like(stretches.y)
+    stretches = None
+    if not spread:  # each is read as a recording of its own, too short for rare classes to spread
+        stretches = data.load_stretches(model.features, args.data_home, data.mostly_s, model.scale)
+        called = np.empty_like(stretches.y)
     probas, labels = [], []
     for fit in rung.fits[:-1]:
         outcome, held_out = run(fit, model, args.seed, resume=args.resume, verbose=args.verbose), fit.choose(model)
         proba = outcome.aligned(classes)
         probas.append(spread_in_records(proba, held_out, model) if spread else proba)
         labels.append(held_out.y)
-        unseen = np.isin(stretches.record, held_out.record)
-        if unseen.any():
-            fitted = outcome.model()
-            proba = fitted.predict_proba(stretches.X[unseen])
-            if spread:
-                proba = spread_in_records(proba, stretches[unseen], model)
-            called[unseen] = fitted.classes_[proba.argmax(axis=1)]
+        unseen = () if spread else np.isin(stretches.record, held_out.record)
+        if np.any(unseen):
+            called[unseen] = outcome.model().predict(stretches.X[unseen])
     y, proba = np.concatenate(labels), np.concatenate(probas)
     report = aami_report(y, classes[proba.argmax(axis=1)], labels=rung.classes)
     points = {
@@ -73,8 +73,12 @@ def evaluate(rung, model, args, *, spread=False):
         **report.f1,
         "mean N S V": np.mean([report.f1[label] for label in "NSV"]),
         **points,
-        "S where S is the majority": aami_report(stretches.y, called, labels=rung.classes).f1["S"],
+        "S where S is the majority": np.nan if spread else _f1_of_s(stretches.y, called),
     }
+
+
+def _f1_of_s(y, called):
+    return aami_report(y, called, labels=tuple("NSVF")).f1["S"]
 
 
 def over_time(args):

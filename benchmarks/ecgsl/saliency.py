@@ -29,7 +29,8 @@ def saliency(args):
         metrics[method] = summarize(method, found, ds2)
         for model, by_class in metrics[method].items():
             for label, row in by_class.items():
-                rows.append([method.replace("_", " "), model, label, row["windows"], *(str(row[p]) for p in PLACES)])
+                n_windows = round(row["windows"] / mitbih.N_SEEDS)
+                rows.append([method.replace("_", " "), model, label, n_windows, *(str(row[p]) for p in PLACES)])
     magnitude = at_columns(np.abs(ds2.raw), times) * column_seconds(times)[:, :, None]
     metrics["magnitude"] = intervals(densities(magnitude, times), ds2.record)
     rows.append(["magnitude", "the signal itself", "–", len(ds2), *(str(metrics["magnitude"][p]) for p in PLACES)])
@@ -123,7 +124,7 @@ def intervals(values, records):
 
 def report(metrics, rows, args):
     waves = ", ".join(f"{name} {1000 * start:+.0f} … {1000 * end:+.0f} ms" for name, (start, end) in WAVES.items())
-    columns = ["relevance", "model", "classified", "windows", *PLACES]
+    columns = ["relevance", "model", "classified", "windows of one seed", *PLACES]
     write_results(
         "ecgsl_saliency",
         {
@@ -133,7 +134,7 @@ def report(metrics, rows, args):
             f"waves, from the detected R peak: {waves}, as far as the segment (-0.35 … +0.65 RR intervals) holds them; "
             "density of a window: share of its relevance over share of the time; integrated gradients from zero in "
             f"{METHODS['integrated_gradients']['n_steps']} steps, which weigh the gradient with the signal, whose own "
-            "magnitude stands below; mean over windows and {mitbih.N_SEEDS} seeds, 95 % "
+            f"magnitude stands below; mean over windows and {mitbih.N_SEEDS} seeds, 95 % "
             "intervals over records; difference: ECGSLClassifier − ResNetClassifier on the same windows",
             "metrics": metrics,
             "caption": "Relevance of the waves of a heartbeat per time (1 = spread evenly), windows of DS2",
