@@ -51,7 +51,8 @@ def ideas(args):
             "protocol": f"DS1 without record 201 in two halves; pre-trained ({', '.join(STAGES)}) on one half without "
             "labels, the paced records of neither set, LUDB and PTB-XL; fine-tuned on all windows of that half's four "
             f"records with S and V; tested on the other half; both ways, {N_SEEDS} seeds each; mean [95 % t interval] "
-            "over these, which says nothing of other patients, and paired gain. 'head first': frozen for 30 % of the epochs",
+            "over these, which says nothing of other patients, and paired gain. 'head first': frozen for 30 % of the "
+            "epochs",
             "metrics": metrics,
             "caption": "Labels of four records, inside DS1: F1, macro-F1 over N S V and gain, by what is begun from",
             "table": {"columns": columns, "rows": rows},

@@ -166,8 +166,8 @@ def inter_patient(args):
         "ecgsl_mitbih",
         {
             "protocol": "windows of 10 s of the first MLII lead, DS1 trains, DS2 tests; windows that train begin every "
-            f"{models.STEP:g} s and overlap, for every model but the one called 'windows apart', which has as many steps; those that test do not; "
-            "'− ResNet' is against the better of the two; a window is V, S or N by its "
+            f"{models.STEP:g} s and overlap, for every model but the one called 'windows apart', which has as many "
+            "steps; those that test do not; '− ResNet' is against the better of the two; a window is V, S or N by its "
             "complete segments; windows with F, Q or flutter are left out; mean over seeds, 95 % intervals over "
             f"records; {N_SEEDS} seeds; tuned odds: those of S and V against N are multiplied by what gives the best "
             "macro-F1 of pooled out-of-fold predictions of 5 folds of records of DS1; CPU seconds of "
