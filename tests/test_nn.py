@@ -199,3 +199,12 @@ def test_signals_are_withheld_and_side_features_disturbed_in_training_alone(n_pa
     for name in ("noise, training", "withheld, training"):
         assert not torch.allclose(answers[name][:2], answers["plain"][:2], atol=1e-4)
     torch.testing.assert_close(module(10 * signals, side), answers["withheld, training"])
+
+
+def test_batch_norm_takes_a_single_value_a_channel():
+    norm, plain = make_norm("batch", 3), torch.nn.BatchNorm1d(3)
+    several = torch.randn(4, 3, 5)
+    torch.testing.assert_close(norm(several), plain(several))
+    one = torch.randn(1, 3, 1)
+    torch.testing.assert_close(norm(one), plain.eval()(one))
+    torch.testing.assert_close(norm.running_mean, plain.running_mean)

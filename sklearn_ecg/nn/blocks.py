@@ -24,9 +24,18 @@ class SameConv1d(nn.Module):
 def make_norm(kind, n_channels, *, max_groups=8):
     """Normalisation over (batch, channels, time): ``"batch"``, or ``"group"`` with two or more channels a group."""
     if kind == "batch":
-        return nn.BatchNorm1d(n_channels)
+        return BatchNorm(n_channels)
     n_groups = next((g for g in range(min(max_groups, n_channels // 2), 0, -1) if n_channels % g == 0), 1)
     return nn.GroupNorm(n_groups, n_channels)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm that takes its running statistics where a batch has one value a channel, which has no spread."""
+
+    def forward(self, x):  # (batch, channels, time)
+        if not self.training or x.shape[0] * x.shape[2] > 1:
+            return super().forward(x)
+        return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 class ConvBlock(nn.Module):
