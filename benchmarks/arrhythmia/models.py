@@ -63,8 +63,12 @@ SAME_PATIENTS = {
     "lr": 4e-3,
     "lr_schedule": "one-cycle",
     "weight_decay": 1e-2,
+    "dropout": 0.4,
 }
-"""Settings where the patients tested are known from training, chosen on the validation rows of the random split."""
+"""Settings where the patients tested are known from training, chosen on the validation rows of the random split.
+
+The dropout was chosen inside the first 70 % of every record, where it hardly lifts the mean and makes the seeds agree.
+"""
 
 N_LEADS = {"intra": 2, "chronological": 2, "inter": 1}
 """Leads the networks see on each rung.
@@ -159,7 +163,8 @@ def recipes():
 
 def ideas():
     """Name → model: what is compared inside the first 70 % of every record."""
-    two = {kind: model for kind, model in models_of("chronological").items() if kind in ARCHITECTURES}
+    settings = {name: value for name, value in SAME_PATIENTS.items() if name != "dropout"}
+    two = {kind: replace(models_of("chronological")[kind], settings=settings) for kind in ARCHITECTURES}
     base = two["CNN"]
 
     def changed(**settings):

@@ -134,11 +134,9 @@ def _stretched(beats, model, data_home):
 def ensemble(rung, results, **settings):
     """The library's ensemble of models that were trained before, chosen by their held-out predictions if there are any.
 
-    Returns its test probabilities and the fitted ensemble, or None where the choice needs what is not there.
+    Returns its test probabilities and the fitted ensemble.
     """
     first = next(iter(results.values()))
-    if first.held_out is None and settings["weights"] == "score":
-        return None
     held_out = {name: r.proba[:0] if r.held_out is None else r.held_out for name, r in results.items()}
     kept = [(name, Kept(np.concatenate([held_out[name], r.proba]), list(rung.classes))) for name, r in results.items()]
     rows = np.arange(len(kept[0][1].proba), dtype=float)[:, None]
