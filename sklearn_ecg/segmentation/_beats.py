@@ -1,4 +1,4 @@
-"""Segmentation of records into beats."""
+"""Beats cut out of records."""
 
 from numbers import Integral, Real
 
@@ -7,9 +7,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._validation import RowLayout, check_fs, signal_feature_names, validate_rows
-from .preprocessing._rpeaks import detect_r_peaks
-from .preprocessing._transformers import (
+from .._validation import RowLayout, check_fs, signal_feature_names, validate_rows
+from ..preprocessing._rpeaks import detect_r_peaks
+from ..preprocessing._transformers import (
     beat_feature_names,
     lead_and_side_names,
     output_dtype,
