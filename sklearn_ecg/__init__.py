@@ -15,6 +15,7 @@ _HOMES = {
     "ECGSLClassifier": "self_supervised",
     "ECGScaler": "preprocessing",
     "GANSampler": "augmentation",
+    "ImpulseTrainExtractor": "segmentation",
     "ResNetClassifier": "classifiers",
     "TopKVotingClassifier": "ensemble",
 }

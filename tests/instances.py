@@ -20,6 +20,7 @@ from sklearn_ecg import (
     ECGScaler,
     ECGSLClassifier,
     GANSampler,
+    ImpulseTrainExtractor,
     ResNetClassifier,
     TopKVotingClassifier,
 )
@@ -75,6 +76,11 @@ TRANSFORMERS = {
         **{**SEGMENTS, "window": "rr"}, n_timepoints=4, side_features=("log_rr", "amplitude"), flatten=True
     ),
     "BeatSegmenter-deviation": BeatSegmenter(**SEGMENTS, deviation="late", side_features=("amplitude",), flatten=True),
+    **{
+        f"ImpulseTrainExtractor-{method}": ImpulseTrainExtractor(fs=360, method=method)
+        for method in ("energy", "peaks", "fixed_period")
+    },
+    "ImpulseTrainExtractor-binary": ImpulseTrainExtractor(fs=360, binary=True),
 }
 THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}
 """Transformers whose plain output is 3-D. Four checks outside ``check_estimator`` build a frame from the plain output
