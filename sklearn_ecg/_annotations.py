@@ -35,6 +35,9 @@ MITDB_SAME_PATIENT = MappingProxyType({"202": "201"})
 
 STANDARD_LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
+LIMB_LEADS = MappingProxyType({"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)})
+"""Limb leads that follow from I and II: the factors of the two (Einthoven, Goldberger)."""
+
 
 def aami_classes(symbols) -> list[str | None]:
     """AAMI class of every annotation symbol, None where the symbol is not a beat."""

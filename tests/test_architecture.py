@@ -39,6 +39,7 @@ ESTIMATOR = {
 ALLOWED = {
     "__init__": set(),
     "_annotations": set(),
+    "_rhythm": {"numpy"},
     "_validation": {"numpy", "sklearn"},
     "_training": {"numpy", "torch", "skorch", "tqdm"},
     "_parameters": {"sklearn"},
@@ -55,7 +56,7 @@ ALLOWED = {
     "adaptation": {"numpy", "scipy", "sklearn", "_base_classifier", "_validation"},
     "ensemble": {"numpy", "sklearn", "_validation"},
     "explain": {"numpy", "sklearn", "torch", "_validation"},
-    "datasets": {"numpy", "scipy", "sklearn", "wfdb", "pooch", "pandas", "tqdm", *OURS, "preprocessing"},
+    "datasets": {"numpy", "scipy", "sklearn", "wfdb", "pooch", "pandas", "tqdm", *OURS, "_rhythm", "preprocessing"},
     "plotting": {"numpy", "sklearn", "matplotlib", "_annotations", "_validation", "metrics"},
 }
 HEAVY = {"torch", "skorch", "wfdb", "pandas", "matplotlib", "optuna", "pooch", "imblearn"}

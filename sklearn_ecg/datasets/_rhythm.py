@@ -4,15 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
+
 LEAD_IN = 5.0
 """Seconds simulated ahead of the record, so that nothing of the start is left in it."""
 
 COUPLING = {"S": (0.55, 0.8), "V": (0.5, 0.75), "F": (0.88, 0.97)}
 """Range of the interval before an ectopic beat, as a part of the sinus interval it cuts short."""
-
-_GRID = 16.0  # Hz, of the tachogram
-_SHORTEST_TACHOGRAM = 300.0  # s, resolves spectral peaks 0.01 Hz wide
-_SHORTEST_RR = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,32 +45,6 @@ def make_rhythm(rng, duration, *, rhythm, heart_rate, heart_rate_std, lf_hf_rati
     return Beats(time[keep], kind[keep], cycle[keep], after[keep])
 
 
-def sinus_intervals(rng, span, heart_rate, heart_rate_std, lf_hf_ratio):
-    """RR intervals (s) of a tachogram with a low- and a high-frequency peak in its spectrum, random phases."""
-    n = int(_GRID * max(span, _SHORTEST_TACHOGRAM)) + 1
-    frequency = np.fft.rfftfreq(n, 1 / _GRID)
-    low, high = (np.exp(-((frequency - centre) ** 2) / (2 * 0.01**2)) for centre in (0.1, 0.25))
-    phase = np.exp(2j * np.pi * rng.uniform(size=len(frequency)))
-    wave = np.fft.irfft(np.sqrt(lf_hf_ratio * low + high) * phase, n)
-    mean = 60.0 / heart_rate
-    tachogram = mean + wave / wave.std() * (heart_rate_std * mean / heart_rate)
-    tachogram = np.maximum(tachogram, _SHORTEST_RR)
-    intervals, now = [], 0.0
-    while now < span:
-        intervals.append(tachogram[int(now * _GRID)])
-        now += intervals[-1]
-    return np.array(intervals)
-
-
-def fibrillation_intervals(rng, span, heart_rate, variation=0.22):
-    """Independent RR intervals (s), gamma distributed above the shortest that the node conducts."""
-    excess = 60.0 / heart_rate - _SHORTEST_RR
-    if excess <= 0:
-        raise ValueError(f"heart_rate must be under {60 / _SHORTEST_RR:g} bpm in atrial fibrillation.")
-    shape = (excess * heart_rate / (60.0 * variation)) ** 2
-    return _SHORTEST_RR + rng.gamma(shape, excess / shape, size=int(np.ceil(span * heart_rate / 60.0)) + 1)
-
-
 def _draw_ectopic(rng, n, ectopic):
     """Kind of every beat; an ectopic beat is never followed by another."""
     names = ["N", *ectopic]
@@ -91,7 +63,7 @@ def _shift_ectopic(rng, rr, kind, coupling):
     shifted = rr.copy()
     for name, (low, high) in coupling.items():
         at = np.flatnonzero(kind[:-1] == name)
-        shifted[at] = np.maximum(rr[at] * rng.uniform(low, high, size=len(at)), _SHORTEST_RR)
+        shifted[at] = np.maximum(rr[at] * rng.uniform(low, high, size=len(at)), SHORTEST_RR)
         if name == "S":
             shifted[at + 1] *= rng.uniform(1.0, 1.15, size=len(at))
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.signal import lfilter
 
-from .._annotations import STANDARD_LEADS
+from .._annotations import LIMB_LEADS, STANDARD_LEADS
 from ._record import WAVE_DTYPE
 
 NORMAL = {"P": (-70, 1.2, 0.25), "Q": (-15, -5, 0.1), "R": (0, 30, 0.1), "S": (15, -7.5, 0.1), "T": (100, 0.75, 0.4)}
@@ -36,7 +36,8 @@ _NEGLIGIBLE = 6.0  # widths b
 def lead_matrix(leads):
     """Weights of the eight independent leads in each of ``leads``, (n_leads, 8): the limb leads follow Einthoven."""
     one, two, *chest = np.eye(8)
-    rows = [one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2, *chest]
+    limb = [of_one * one + of_two * two for of_one, of_two in LIMB_LEADS.values()]
+    rows = [one, two, *limb, *chest]
     return np.array([rows[STANDARD_LEADS.index(lead)] for lead in leads])
 
 
