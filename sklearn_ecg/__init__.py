@@ -16,6 +16,7 @@ _HOMES = {
     "ECGScaler": "preprocessing",
     "GANSampler": "augmentation",
     "ImpulseTrainExtractor": "segmentation",
+    "PeriodicVAE": "autoencoders",
     "ResNetClassifier": "classifiers",
     "TopKVotingClassifier": "ensemble",
 }

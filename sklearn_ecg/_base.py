@@ -149,11 +149,14 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             callbacks.append(EarlyStopping(patience=self.patience, threshold=0, load_best=True, sink=noop))
         return callbacks
 
-    def _train(self, n_outputs, X, target, weight, train, valid, seed):
-        """Train a module on the rows ``train`` of ``X``; sets the fitted attributes of every neural estimator."""
+    def _train(self, n_outputs, X, target, weight, train, valid, seed, beside=None):
+        """Train a module on the rows ``train`` of ``X``; sets the fitted attributes of every neural estimator.
+
+        ``beside`` holds what the module is given in training besides the rows.
+        """
         device, continues = resolve_device(self.device), self._continues()
         with seeded(seed, device):
-            batches = RowBatches(X, self.layout_, device, DTYPES[self.precision])
+            batches = RowBatches(X, self.layout_, device, DTYPES[self.precision], beside)
             module = self._make_module(*self._sizes(n_outputs)).to(device, DTYPES[self.precision])
             if continues:
                 module.load_state_dict(self.module_.state_dict())

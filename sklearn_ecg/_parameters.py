@@ -65,12 +65,16 @@ CLASSIFIER_DEFAULTS = {
     "class_weight": None,
     "augment": None,
 }
-METHOD_DEFAULTS = {"ECGSLClassifier": {"dropout": 0.1}}
+METHOD_DEFAULTS = {
+    "ECGSLClassifier": {"dropout": 0.1},
+    "PeriodicVAE": {"dropout": 0.0, "max_epochs": 100, "batch_size": 32},
+}
 """Method → where its defaults differ from those above; the signatures must agree with the tables."""
 
 TRAINING_PARAMETERS = (frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm"}) | {
     *("side_noise", "signal_dropout", "n_beats", "pretrained", "freeze_encoder"),
     *("pretrain_stages", "pretrain_epochs", "pretrain_lr", "mask_ratio"),
+    *("beta", "annealing", "free_bits"),
 }
 """Parameters that may change between a fit and its continuation by ``warm_start``; all others shape the module."""
 

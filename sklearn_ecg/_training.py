@@ -92,11 +92,13 @@ def to_tensors(state):
 class RowBatches:
     """Rows of one array as tensors, a batch at a time: nothing is copied but the batch, which is cast on the way.
 
-    On a GPU the whole array moves once, piece by piece, where it takes at most a quarter of the free memory.
+    On a GPU the whole array moves once, piece by piece, where it takes at most a quarter of the free memory. ``beside``
+    maps further arguments of the module to arrays with a value for each row; integers stay integers.
     """
 
-    def __init__(self, X, layout, device, dtype):
+    def __init__(self, X, layout, device, dtype, beside=None):
         self.X, self.layout, self.device, self.dtype = X, layout, device, dtype
+        self.beside = beside or {}
         self._numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
         self._on_device = None
         if device.type == "cuda":
@@ -121,7 +123,11 @@ class RowBatches:
         else:
             rows = self._cast(index).to(self.device)
         signals, side = self.layout.split(rows)
-        return {"signals": signals, "side": side}
+        return {"signals": signals, "side": side, **{name: self._beside(name, index) for name in self.beside}}
+
+    def _beside(self, name, index):
+        values = torch.as_tensor(self.beside[name][index], device=self.device)
+        return values.to(self.dtype) if values.is_floating_point() else values
 
 
 class WeightedRows(Dataset):

@@ -21,6 +21,7 @@ from sklearn_ecg import (
     ECGSLClassifier,
     GANSampler,
     ImpulseTrainExtractor,
+    PeriodicVAE,
     ResNetClassifier,
     TopKVotingClassifier,
 )
@@ -82,6 +83,19 @@ TRANSFORMERS = {
     },
     "ImpulseTrainExtractor-binary": ImpulseTrainExtractor(fs=360, binary=True),
 }
+AUTOENCODERS = {
+    f"PeriodicVAE{suffix}": PeriodicVAE(
+        fs=360, channels=(8, 8), kernel_size=3, latent_size=3, max_epochs=5, **settings, **EXACT
+    )
+    for suffix, settings in {
+        "": {},
+        "-plain": {"periodic": False},
+        "-binary": {"binary": True, "free_bits": 0.1, "annealing": "cyclical"},
+        "-fixed_period": {"impulse": "fixed_period", "annealing": None},
+    }.items()
+}
+"""Transformers with a network inside."""
+TRANSFORMERS |= AUTOENCODERS
 THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}
 """Transformers whose plain output is 3-D. Four checks outside ``check_estimator`` build a frame from the plain output
 or compare its second axis with the names, which no 3-D output can pass; the same class runs them with flat output."""

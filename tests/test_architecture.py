@@ -52,6 +52,7 @@ ALLOWED = {
     "segmentation": ESTIMATOR,
     "classifiers": ESTIMATOR,
     "self_supervised": ESTIMATOR | {"_training"},
+    "autoencoders": ESTIMATOR | {"skorch", "_annotations", "_rhythm", "_training"},
     "augmentation": ESTIMATOR | {"imblearn", "tqdm", "_training"},
     "adaptation": {"numpy", "scipy", "sklearn", "_base_classifier", "_validation"},
     "ensemble": {"numpy", "sklearn", "_validation"},

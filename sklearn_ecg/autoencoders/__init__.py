@@ -1,0 +1,5 @@
+"""Autoencoders: signals to a few numbers and back."""
+
+from ._periodic_vae import PeriodicVAE
+
+__all__ = ["PeriodicVAE"]

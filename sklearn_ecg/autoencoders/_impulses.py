@@ -1,0 +1,127 @@
+"""Impulse trains of a periodic autoencoder: what those of the training tell, and trains of a model of the rhythm."""
+
+import numpy as np
+
+from .._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
+from ..segmentation._impulse_trains import place_pulses, train_maxima
+
+_REACH = 0.1  # s on both sides of an impulse
+_VARIATION, _LF_HF_RATIO = 0.04, 0.5  # of the heart rate in sinus rhythm: standard deviation over mean; of the powers
+_NO_RHYTHM = (60.0, 0.0)
+_SLOWEST, _FASTEST = 30.0, 180.0  # bpm, of rates that are drawn
+_RECORDS_AT_ONCE = 1024
+
+
+def describe_trains(trains, weight, fs):
+    """Mean pulse, root of the energy of a beat, and mean and standard deviation of the heart rate in bpm."""
+    reach = round(_REACH * fs)
+    around = np.arange(-reach, reach + 1)
+    pulse, n_pulses, energy, n_beats = np.zeros(len(around)), 0.0, 0.0, 0.0
+    rates = []
+    for start in range(0, len(trains), _RECORDS_AT_ONCE):
+        piece, w = (values[start : start + _RECORDS_AT_ONCE].astype(np.float64) for values in (trains, weight))
+        record, at = np.nonzero(train_maxima(piece, fs))
+        energy, n_beats = energy + w @ (piece**2).sum(axis=1), n_beats + w[record].sum()
+        rates.append(_heart_rates(record, at, len(piece), fs))
+        whole = (at >= reach) & (at < piece.shape[1] - reach)
+        record, at = record[whole], at[whole]
+        pulse += w[record] @ piece[record[:, None], at[:, None] + around]
+        n_pulses += w[record].sum()
+    pulse = pulse / n_pulses if n_pulses else np.where(around == 0, 1.0, 0.0)
+    scale = np.sqrt(energy / n_beats) if n_beats else 1.0
+    return pulse, float(scale), _mean_and_deviation(np.concatenate(rates), weight)
+
+
+def _heart_rates(record, at, n_records, fs):
+    """Heart rate of each record, NaN where it has fewer than two beats."""
+    count = np.bincount(record, minlength=n_records)
+    last = np.cumsum(count)
+    rates = np.full(n_records, np.nan)
+    told = count > 1
+    rates[told] = 60 * fs * (count[told] - 1) / (at[last[told] - 1] - at[last[told] - count[told]])
+    return rates
+
+
+def _mean_and_deviation(values, weight):
+    known = np.isfinite(values) & (weight > 0)
+    if not known.any():
+        return _NO_RHYTHM
+    mean = np.average(values[known], weights=weight[known])
+    return float(mean), float(np.sqrt(np.average((values[known] - mean) ** 2, weights=weight[known])))
+
+
+def steady_train(n_timepoints, fs, heart_rate, pulse):
+    """Train of shape (1, n_timepoints) of a constant rate, its first impulse half an interval from the start."""
+    interval = 60 / heart_rate
+    times = (np.arange(int(n_timepoints / fs / interval) + 1) + 0.5) * interval
+    return place_pulses(_impulses([times], n_timepoints, fs), pulse)
+
+
+def draw_trains(rng, n, n_timepoints, fs, *, rr, heart_rate, usual_rate, pulse):
+    """Trains of shape (n, n_timepoints): a pulse at each beat of a rhythm.
+
+    ``rr`` and ``heart_rate`` are those of :meth:`PeriodicVAE.sample`; ``usual_rate`` is the mean and the standard
+    deviation of the rates that are drawn where none is given.
+    """
+    duration = n_timepoints / fs
+    if rr is not None and not isinstance(rr, str):
+        if heart_rate is not None:
+            raise ValueError("Give either heart_rate or the intervals themselves in rr, not both.")
+        return place_pulses(_impulses(np.cumsum(_check_intervals(rr, n, duration), axis=1), n_timepoints, fs), pulse)
+    if rr not in (None, "sinus", "af"):
+        raise ValueError(f"rr must be 'sinus', 'af' or an array of RR intervals in seconds, got {rr!r}.")
+    if heart_rate is None:
+        rates = np.clip(rng.normal(*usual_rate, size=n), _SLOWEST, _FASTEST)
+    else:
+        rates = _check_rates(heart_rate, n)
+    times = []
+    for rate in rates:
+        span = 1.5 * duration + 10 * 60 / rate  # the intervals of atrial fibrillation may be short
+        if rr == "af":
+            intervals = fibrillation_intervals(rng, span, rate)
+        else:
+            intervals = sinus_intervals(rng, span, rate, _VARIATION * rate, _LF_HF_RATIO)
+        times.append(np.cumsum(intervals) - rng.uniform() * intervals[0])
+    return place_pulses(_impulses(times, n_timepoints, fs), pulse)
+
+
+def _impulses(times, n_timepoints, fs):
+    """Ones at the samples nearest to ``times`` in s, one sequence for each record."""
+    trains = np.zeros((len(times), n_timepoints))
+    for train, beats in zip(trains, times, strict=True):
+        places = np.rint(np.asarray(beats) * fs).astype(np.int64)
+        train[places[(places >= 0) & (places < n_timepoints)]] = 1.0
+    return trains
+
+
+def _check_rates(heart_rate, n):
+    rates = np.asarray(heart_rate, dtype=np.float64)
+    if rates.shape not in ((), (n,)) or not (np.isfinite(rates).all() and (rates > 0).all()):
+        raise ValueError(f"heart_rate must be a positive number in bpm, or {n} of them, got {heart_rate!r}.")
+    if (rates >= 60 / SHORTEST_RR).any():
+        raise ValueError(f"heart_rate must be under {60 / SHORTEST_RR:g} bpm, got {heart_rate!r}.")
+    return np.broadcast_to(rates, n)
+
+
+def _check_intervals(rr, n, duration):
+    intervals = np.asarray(rr, dtype=np.float64)
+    if intervals.ndim not in (1, 2) or intervals.shape[:-1] not in ((), (n,)) or not intervals.size:
+        raise ValueError(f"rr must have shape (n_intervals,) or ({n}, n_intervals), got {intervals.shape}.")
+    if not (np.isfinite(intervals).all() and (intervals > 0).all()):
+        raise ValueError("rr must hold positive numbers of seconds.")
+    if intervals.sum(axis=-1).min() < duration:
+        raise ValueError(f"rr covers {intervals.sum(axis=-1).min():g} s of the {duration:g} s of a record.")
+    return np.broadcast_to(intervals, (n, intervals.shape[-1]))
+
+
+def check_trains(trains, n, n_timepoints):
+    """Trains given by the user as (n, n_timepoints); one for all is allowed."""
+    checked = np.atleast_2d(np.asarray(trains, dtype=np.float64))
+    if checked.ndim != 2 or len(checked) not in (1, n) or checked.shape[1] != n_timepoints:
+        raise ValueError(
+            f"impulse_trains must be of shape ({n_timepoints},) or ({n}, {n_timepoints}), as ImpulseTrainExtractor "
+            f"makes them without side columns, got {np.shape(trains)}."
+        )
+    if not np.isfinite(checked).all():
+        raise ValueError("impulse_trains must be finite.")
+    return np.broadcast_to(checked, (n, n_timepoints))
