@@ -1,0 +1,167 @@
+"""Small delineator: QRS complexes, and the P and T waves between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+from scipy.signal import butter, sosfiltfilt
+
+from ..preprocessing import detect_r_peaks
+
+_MARGIN = 0.05  # s; R peaks closer to an end are not counted: too little of the QRS is in view to be sure of it
+_BORDER, _STEEP = 0.25, 0.4  # s; a QRS cut off leaves a P or T wave, which is less steep than this share of the beats
+_HALF_QRS = 0.06  # s
+_SMOOTH = 15.0  # Hz; P and T waves have little above
+_QRS_REACH = (0.12, 0.16)  # s before and after the R peak: the farthest ends of a QRS
+_QRS_LEVEL = 0.12  # of the steepest slope: where a QRS begins and ends
+_SLOPE_OVER = 0.02  # s
+_QUIET = 0.02  # s that the slope stays below that level
+_T_FROM, _T_TO, _T_LAST = 0.04, 0.65, 0.56  # s after the QRS, share of the RR interval and s after R
+_P_FROM, _P_LAST = 0.28, 0.45  # s before R and share of the RR interval
+_LEAST = {"P": 0.02, "T": 0.03}  # of the QRS's height
+_EDGE = 0.15  # of a wave's height: where it begins and ends
+
+
+@dataclass(frozen=True)
+class Beats:
+    """The beats of one signal, in order.
+
+    Attributes
+    ----------
+    r : ndarray of int64, shape (n_beats,)
+        R peaks in samples.
+    p, t : ndarray of int64, shape (n_beats,)
+        Peaks of the P and T waves in samples, -1 where there is none.
+    spans : ndarray of int64, shape (n_beats, 6)
+        First sample of and first sample after P, QRS and T; the usual place where there is none, and beyond the
+        signal where the beat is cut off.
+    whole : ndarray of bool, shape (n_beats,)
+        Whether the R peak is at least 50 ms away from both ends of the signal.
+    """
+
+    r: np.ndarray
+    p: np.ndarray
+    t: np.ndarray
+    spans: np.ndarray
+    whole: np.ndarray
+
+    def __len__(self):
+        return len(self.r)
+
+
+def delineate(signal, fs):
+    """The :class:`Beats` of a finite signal (n_timepoints,)."""
+    peaks, slope = _find_qrs(signal, fs)
+    n = len(peaks)
+    margin = _MARGIN * fs
+    whole = (peaks >= margin) & (peaks <= len(signal) - 1 - margin)
+    found = Beats(peaks, np.full(n, -1), np.full(n, -1), np.zeros((n, 6), dtype=np.int64), whole)
+    if n == 0:
+        return found
+    smooth = _low_pass(signal, fs)
+    intervals = np.diff(peaks)
+    usual = float(np.median(intervals)) if n > 1 else 0.8 * fs
+    before, after = np.append(usual, intervals), np.append(intervals, usual)
+    for beat, peak in enumerate(peaks):
+        found.spans[beat, 2:4] = _qrs_span(slope, peak, fs)
+    height = np.array([np.ptp(signal[max(lo, 0) : hi]) for lo, hi in found.spans[:, 2:4]])
+    height = float(np.median(height))
+    for beat, peak in enumerate(peaks):
+        on, off = found.spans[beat, 2:4]
+        last = peak + min(_T_TO * after[beat], _T_LAST * fs + 0.15 * after[beat])
+        window = off + round(_T_FROM * fs), min(int(last), int(peak + after[beat] - 0.1 * fs))
+        found.t[beat], found.spans[beat, 4:] = _wave(smooth, *window, _LEAST["T"] * height, fs)
+        previous = found.spans[beat - 1, 5] if beat else -usual
+        reach = min(_P_FROM * fs, _P_LAST * before[beat])
+        window = max(int(peak - reach), previous), on
+        found.p[beat], found.spans[beat, :2] = _wave(smooth, *window, _LEAST["P"] * height, fs)
+    _put_in_order(found.spans)
+    return found
+
+
+def _find_qrs(signal, fs):
+    """R peaks, and the slope of the signal; at a border, what is much less steep than the other beats is none."""
+    peaks = detect_r_peaks(signal, fs=fs)
+    slope = _slope(signal, fs)
+    if len(peaks) < 2:
+        return peaks, slope
+    reach = round(_HALF_QRS * fs)
+    steepest = maximum_filter1d(slope, 2 * reach + 1)[peaks]
+    inside = (peaks >= _BORDER * fs) & (peaks < len(signal) - _BORDER * fs)
+    usual = np.median(steepest[inside] if inside.any() else steepest)
+    return peaks[inside | (steepest >= _STEEP * usual)], slope
+
+
+def _low_pass(signal, fs):
+    sos = butter(2, _SMOOTH, fs=fs, output="sos")
+    return sosfiltfilt(sos, signal, padtype="even", padlen=min(round(0.3 * fs), len(signal) - 1))
+
+
+def _slope(signal, fs):
+    """Steepness, smoothed."""
+    width = max(round(_SLOPE_OVER * fs), 1)
+    return np.convolve(np.abs(np.gradient(signal)), np.ones(width) / width, mode="same")
+
+
+def _qrs_span(slope, peak, fs):
+    """First sample of and first after the QRS: where the slope comes to rest on both sides of its steepest places."""
+    low, high = peak - round(_QRS_REACH[0] * fs), peak + round(_QRS_REACH[1] * fs) + 1
+    inside = slope[max(low, 0) : high]
+    steep = inside > _QRS_LEVEL * inside.max()
+    quiet = max(round(_QUIET * fs), 1)
+    at = peak - max(low, 0)
+    ends = []
+    for side in (steep[at::-1], steep[at:]):
+        core = min(round(0.03 * fs), len(side) - 1)
+        rests = np.flatnonzero(~steep_run(side[core:], quiet))
+        ends.append(core + (rests[0] if rests.size else len(side) - core))
+    return peak - ends[0] + 1 if ends[0] <= at else low, peak + ends[1]
+
+
+def steep_run(steep, quiet):
+    """Whether any of the next ``quiet`` samples is steep."""
+    total = np.concatenate([[0], np.cumsum(steep), np.full(quiet, np.sum(steep))])
+    return total[quiet : quiet + len(steep)] > total[: len(steep)]
+
+
+def _wave(smooth, low, high, least, fs):
+    """Peak of the largest deflection from the chord of a window, -1 if below ``least``, and its span."""
+    usual = low, max(high, low + 1)
+    lo, hi = max(low, 0), min(high, len(smooth))
+    if hi - lo < 0.06 * fs:
+        return -1, usual
+    inside = smooth[lo:hi]
+    deflection = inside - np.linspace(inside[0], inside[-1], hi - lo)
+    at = int(np.argmax(np.abs(deflection)))
+    if np.abs(deflection[at]) < least:
+        return -1, usual
+    shape = deflection * np.sign(deflection[at])
+    low_enough = shape < _EDGE * shape[at]
+    left, right = np.flatnonzero(low_enough[:at]), np.flatnonzero(low_enough[at:])
+    start = lo + (left[-1] if left.size else 0)
+    stop = lo + at + (right[0] + 1 if right.size else hi - lo - at)
+    return lo + at, (start, stop)
+
+
+def _put_in_order(spans):
+    """Make all edges strictly increasing from wave to wave and beat to beat, in place; a QRS keeps its place."""
+    n = len(spans)
+    for beat in range(n):
+        ceiling = spans[beat, 2] - 1
+        spans[beat, 1] = min(spans[beat, 1], ceiling)
+        spans[beat, 0] = min(spans[beat, 0], spans[beat, 1] - 2)
+        spans[beat, 4] = max(spans[beat, 4], spans[beat, 3] + 1)
+        spans[beat, 5] = max(spans[beat, 5], spans[beat, 4] + 2)
+    for beat in range(n - 1):
+        if spans[beat, 5] >= spans[beat + 1, 0]:
+            _divide(spans, beat)
+
+
+def _divide(spans, beat):
+    """Share the room between two QRS complexes whose T and P waves overlap."""
+    start, stop = spans[beat, 3], spans[beat + 1, 2]
+    room = max(stop - start, 8)
+    middle = np.clip((spans[beat, 5] + spans[beat + 1, 0]) // 2, start + 0.4 * room, stop - 0.3 * room)
+    spans[beat, 5], spans[beat + 1, 0] = int(middle), int(middle) + 1
+    spans[beat, 4] = min(spans[beat, 4], spans[beat, 5] - 2)
+    spans[beat + 1, 1] = max(spans[beat + 1, 1], spans[beat + 1, 0] + 2)
