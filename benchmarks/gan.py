@@ -15,10 +15,10 @@ import torch
 from imblearn.over_sampling import SMOTE
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import train_test_split
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg.augmentation import GANSampler
+from sklearn_ecg.metrics import memorisation
 from sklearn_ecg.preprocessing import PATIENT_FEATURES
 
 from ._results import cpu_timer, write_results
@@ -52,10 +52,13 @@ def smote(fitted, scaler, seed):
     return {label: made[labels == label] for label in CLASSES}
 
 
-def nearest(rows, fitted, scaler):
-    """Median distance, in standardised columns, from ``rows`` to the nearest of the beats fitted on."""
-    index = NearestNeighbors(n_neighbors=1).fit(scaler.transform(fitted))
-    return np.median(index.kneighbors(scaler.transform(rows))[0])
+def distance_ratios(fitted, rows_of_class, unseen, scaler):
+    """By class, how near rows are to the beats fitted on beside real ones that are not, in standardised columns."""
+    ratios = {}
+    for label, rows in rows_of_class.items():
+        standardised = (scaler.transform(X) for X in (fitted[label], rows, unseen[label]))
+        ratios[label] = memorisation(*standardised, standardise=False).ratio
+    return ratios
 
 
 def recalls(trees, rows_of_class):
@@ -76,12 +79,11 @@ def measure(X, y, seed, args):
     judge = fit_trees(*as_X_y(other), seed)
     scaler = StandardScaler().fit(as_X_y(fitted)[0])
     between = smote(fitted, scaler, seed)
-    apart = {label: nearest(some[label], fitted[label], scaler) for label in CLASSES}
     return {
         "recognised_real": recalls(judge, fitted),
         "recognised_made": recalls(judge, made),
-        "distance_ratio_made": {c: nearest(made[c], fitted[c], scaler) / apart[c] for c in CLASSES},
-        "distance_ratio_smote": {c: nearest(between[c], fitted[c], scaler) / apart[c] for c in CLASSES},
+        "distance_ratio_made": distance_ratios(fitted, made, some, scaler),
+        "distance_ratio_smote": distance_ratios(fitted, between, some, scaler),
         "recall_of_trees_trained_on_made": recalls(fit_trees(*as_X_y(made), seed), other),
         "repeated_rows": sum(len(rows) - len(np.unique(rows, axis=0)) for rows in made.values()),
         "fit_cpu_seconds": timer.seconds,

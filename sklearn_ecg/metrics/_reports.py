@@ -1,0 +1,34 @@
+"""What the measures of generated ECG share: rows read, reports as plain values, quotients that may be undefined."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+
+def as_rows(X, name):
+    """Finite float64 rows; ValueError that names the array otherwise."""
+    X = np.asarray(X, dtype=np.float64)
+    if X.ndim != 2 or not X.size:
+        raise ValueError(f"{name} must be 2-D (n_samples, n_features) and not empty, got shape {X.shape}.")
+    if not np.isfinite(X).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity.")
+    return X
+
+
+def plain(report):
+    """Fields of a dataclass of numbers and intervals as plain values; None stands for NaN."""
+    return _none_for_nan(asdict(report))
+
+
+def _none_for_nan(value):
+    if isinstance(value, dict):
+        return {key: _none_for_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def mean(values):
+    return float(np.mean(values)) if len(values) else np.nan
+
+
+def ratio(part, whole):
+    return float(part / whole) if whole else np.nan

@@ -1,0 +1,116 @@
+"""What a classifier learns from generated rows: trained on them, tested on real ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+
+from ._reports import plain
+from .bootstrap import bootstrap_macro_f1, paired_bootstrap
+from .classification import AAMI_SCORED, check_lengths
+
+__all__ = ["SyntheticTrainingReport", "train_on_synthetic"]
+
+
+@dataclass(frozen=True)
+class SyntheticTrainingReport:
+    """Outcome of :func:`train_on_synthetic`.
+
+    Attributes
+    ----------
+    real, synthetic, both : dict of Interval
+        F1 on the test rows after training on real rows, on generated ones, and on both together: the key "macro" and
+        each label.
+    synthetic_less_real, both_less_real : dict of Interval
+        Differences, both sides scored on the same resampled records.
+    """
+
+    real: dict
+    synthetic: dict
+    both: dict
+    synthetic_less_real: dict
+    both_less_real: dict
+
+    @property
+    def share(self) -> float:
+        """Macro-F1 after training on generated rows over that after training on real ones."""
+        whole = self.real["macro"].estimate
+        return self.synthetic["macro"].estimate / whole if whole else float("nan")
+
+    def to_dict(self) -> dict:
+        """Plain Python values, ready for JSON: None stands for NaN."""
+        return plain(self) | {"share": None if np.isnan(self.share) else self.share}
+
+
+def train_on_synthetic(
+    classifier,
+    X,
+    y,
+    X_synthetic,
+    y_synthetic,
+    X_test,
+    y_test,
+    *,
+    groups,
+    labels=AAMI_SCORED,
+    n_resamples=1000,
+    confidence=0.95,
+    random_state=None,
+):
+    """Train a classifier on real rows, on generated ones and on both, and test it on other real rows.
+
+    Three clones of the classifier are fitted. The generator must not have seen the test rows, nor have been chosen by
+    them.
+
+    Parameters
+    ----------
+    classifier : estimator
+        Any classifier of scikit-learn's kind, with ``random_state`` set where the comparison shall repeat.
+    X, y : array-like of shape (n_real, n_features), (n_real,)
+        Real training rows: those that the generator learned from.
+    X_synthetic, y_synthetic : array-like of shape (n_synthetic, n_features), (n_synthetic,)
+        Generated rows. Their classes need not be as frequent as the real ones.
+    X_test, y_test : array-like of shape (n_test, n_features), (n_test,)
+        Real rows of other patients.
+    groups : array-like of shape (n_test,)
+        Record (or patient) of each test row, the unit of resampling.
+    labels : sequence, default=("N", "S", "V", "F")
+        The scored classes, as in :func:`sklearn_ecg.metrics.aami_report`.
+    n_resamples, confidence, random_state
+        As in :func:`sklearn_ecg.metrics.bootstrap_interval`.
+
+    Returns
+    -------
+    report : SyntheticTrainingReport
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or as the classifier and :func:`sklearn_ecg.metrics.bootstrap_macro_f1` raise.
+    """
+    check_lengths({"X": X, "y": y})
+    check_lengths({"X_synthetic": X_synthetic, "y_synthetic": y_synthetic})
+    check_lengths({"X_test": X_test, "y_test": y_test, "groups": groups})
+    together = np.concatenate([X, X_synthetic]), np.concatenate([y, y_synthetic])
+    training = {"real": (X, y), "synthetic": (X_synthetic, y_synthetic), "both": together}
+    predicted = {name: clone(classifier).fit(*rows).predict(X_test) for name, rows in training.items()}
+    return compare_predictions(
+        y_test,
+        **predicted,
+        groups=groups,
+        labels=labels,
+        n_resamples=n_resamples,
+        confidence=confidence,
+        random_state=random_state,
+    )
+
+
+def compare_predictions(y_test, *, real, synthetic, both, **options):
+    """The report on predictions made after training on real rows, on generated ones and on both."""
+    alone = {"real": real, "synthetic": synthetic, "both": both}
+    scores = {name: bootstrap_macro_f1(y_test, predicted, **options) for name, predicted in alone.items()}
+    return SyntheticTrainingReport(
+        **scores,
+        synthetic_less_real=paired_bootstrap(y_test, synthetic, real, **options),
+        both_less_real=paired_bootstrap(y_test, both, real, **options),
+    )
