@@ -1,6 +1,7 @@
 """Loaders of public ECG databases, and synthetic ECG."""
 
 from ._apnea import fetch_apnea_ecg
+from ._chapman import fetch_chapman
 from ._download import get_data_home
 from ._ludb import fetch_ludb
 from ._make_beats import make_beats
@@ -12,6 +13,7 @@ from ._synthetic import make_ecg
 __all__ = [
     "ECGRecord",
     "fetch_apnea_ecg",
+    "fetch_chapman",
     "fetch_ludb",
     "fetch_mitdb",
     "fetch_mitdb_beats",

@@ -12,7 +12,7 @@ PHYSIONET_URL = "https://physionet.org/files/"
 RETRIES = 3
 _WORKERS = 4
 _NAMED = 50
-_SUMS = "SHA256SUMS.txt"
+SUMS = "SHA256SUMS.txt"
 
 
 def get_data_home(data_home=None):
@@ -157,24 +157,24 @@ def download(folder, database, names, *, unlisted=()):
             registry = dict.fromkeys(unlisted) | _published_sums(pooch, folder, url) | registry
         unknown = sorted(set(names) - set(registry))
         if unknown:
-            raise OSError(f"{url} does not list {', '.join(unknown)} in its {_SUMS}.")
+            raise OSError(f"{url} does not list {', '.join(unknown)} in its {SUMS}.")
         _fetch_all(_fetcher(pooch, folder, url, registry), names, folder.name)
 
 
 def _known_sums(database):
     """Sums that we verified ourselves, shipped with the package: file → SHA-256."""
     registry = files(__package__) / "registry" / f"{database}.txt"
-    return _parse_sums(registry.read_text()) if registry.is_file() else {}
+    return parse_sums(registry.read_text()) if registry.is_file() else {}
 
 
 def _published_sums(pooch, folder, url):
     """Sums published with the database, downloaded anew."""
-    (folder / _SUMS).unlink(missing_ok=True)
-    _fetcher(pooch, folder, url, {_SUMS: None})(_SUMS)
-    return _parse_sums((folder / _SUMS).read_text())
+    (folder / SUMS).unlink(missing_ok=True)
+    _fetcher(pooch, folder, url, {SUMS: None})(SUMS)
+    return parse_sums((folder / SUMS).read_text())
 
 
-def _parse_sums(text):
+def parse_sums(text):
     pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#"))
     return {name.strip().lstrip("*").removeprefix("./"): digest for digest, name in pairs}
 

@@ -3,16 +3,13 @@
 import csv
 import warnings
 from ast import literal_eval
-from pathlib import PurePosixPath
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._annotations import STANDARD_LEADS
-from ..preprocessing._beats import lead_index
 from ._download import get_data_home, provide_files, provide_records
 from ._frame import as_requested
-from ._wfdb import order_of_leads, read_plain_signal
+from ._rows import check_leads, check_side_features, read_rows, warn_of_unknown
 
 _DATABASE = "ptb-xl/1.0.3"
 _N_RECORDS = 21_799
@@ -23,7 +20,6 @@ _SECONDS = 10
 _SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 _TASKS = {"superclass": "diagnostic_class", "subclass": "diagnostic_subclass", "diagnostic": ""}
 _FOLDS = tuple(range(1, 11))
-_SIDE_FEATURES = ("age", "sex")
 _OLDEST_CODE, _OLDEST = 300.0, 90.0
 
 _ABOUT = """PTB-XL 1.0.3 (Wagner et al. 2020, doi:10.1038/s41597-020-0495-6; PhysioNet, doi:10.13026/kfzx-aw45; Creative
@@ -111,15 +107,16 @@ def fetch_ptbxl(
     inside the pipeline, so that the filling is learnt from training records alone: with ``side_features=["age"]`` by
     ``ColumnTransformer([("signal", "passthrough", slice(0, -1)), ("age", SimpleImputer(), [-1])])``.
     """
-    leads, side_features = _check_leads(leads), _check_side_features(side_features)
+    leads, side_features = check_leads(leads), check_side_features(side_features)
     fs = _check_choices(fs, task, min_likelihood)
     folder, table = _provide(data_home, download_if_missing, records, _check_folds(folds), fs)
     names, class_of = _classes(folder / _STATEMENTS, task)
     people = {"age": np.array([_age(row["age"]) for row in table]), "sex": np.array([int(row["sex"]) for row in table])}
-    data = _read_rows(folder, [row[_PATH_COLUMN[fs]] for row in table], leads, fs, n_more=len(side_features))
+    paths = [row[_PATH_COLUMN[fs]] for row in table]
+    data, _ = read_rows(folder, paths, leads, fs=fs, n_timepoints=_SECONDS * fs, n_more=len(side_features))
     for place, feature in enumerate(side_features, start=-len(side_features)):
         data[:, place] = people[feature]
-    _warn_of_unknown(people, side_features)
+    warn_of_unknown("age", people["age"], side_features)
     bunch = Bunch(
         data=data,
         target=_indicator([row["scp_codes"] for row in table], names, class_of, min_likelihood),
@@ -138,21 +135,6 @@ def fetch_ptbxl(
         DESCR=_ABOUT,
     )
     return as_requested(bunch, _SECONDS * fs, return_X_y=return_X_y, as_frame=as_frame)
-
-
-def _check_leads(leads):
-    names = STANDARD_LEADS if leads is None else (leads,) if isinstance(leads, str) else tuple(leads)
-    places = [lead_index(STANDARD_LEADS, name) if isinstance(name, str) else -1 for name in names]
-    if not places or -1 in places or len(set(places)) < len(places):
-        raise ValueError(f"leads must be different ones of {', '.join(STANDARD_LEADS)}, got {leads!r}.")
-    return tuple(STANDARD_LEADS[place] for place in places)
-
-
-def _check_side_features(names):
-    names = [names] if isinstance(names, str) else list(names or ())
-    if not set(names) <= set(_SIDE_FEATURES) or len(set(names)) < len(names):
-        raise ValueError(f"side_features must be different ones of {', '.join(_SIDE_FEATURES)}, got {names!r}.")
-    return names
 
 
 def _check_folds(folds):
@@ -242,23 +224,3 @@ def _indicator(statements, names, class_of, min_likelihood):
 def _age(cell):
     age = float(cell) if cell else np.nan
     return _OLDEST if age == _OLDEST_CODE else age
-
-
-def _warn_of_unknown(people, side_features):
-    unknown = int(np.isnan(people["age"]).sum())
-    if "age" in side_features and unknown:
-        message = f"The age of {unknown} of the {len(people['age'])} records is unknown and NaN in data."
-        warnings.warn(message, UserWarning, stacklevel=3)
-
-
-def _read_rows(folder, paths, leads, fs, n_more):
-    """Rows of the signals at ``paths``, with room for ``n_more`` columns; one record at a time beside them."""
-    n_timepoints = _SECONDS * fs
-    data = np.empty((len(paths), len(leads) * n_timepoints + n_more), dtype=np.float32)
-    for row, path in zip(data, map(PurePosixPath, paths), strict=True):
-        signal, header = read_plain_signal(folder / path.parent, path.name)
-        if signal.shape[1] != n_timepoints or header.fs != fs or set(header.units) != {"mV"}:
-            seen = f"{signal.shape[1]} samples at {header.fs:g} Hz in {', '.join(sorted(set(header.units)))}"
-            raise OSError(f"Record {path.name}: {n_timepoints} samples at {fs} Hz in mV are wanted, got {seen}.")
-        row[: len(leads) * n_timepoints] = signal[order_of_leads(header.sig_name, leads, path.name)].ravel()
-    return data

@@ -17,6 +17,7 @@ _SYMBOLS = ' NLRaVFJASEj/Q~ | sT*D"=pB^t+u?![]en@xf()r'
 _SKIP, _NOTE, _LAST_SYMBOL = 59, 63, len(_SYMBOLS) - 1
 _BYTES_PER_SAMPLE = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5}
 _SCALE = re.compile(r"(?P<gain>[-+.\deE]+)(\((?P<baseline>-?\d+)\))?(/(?P<units>\S+))?")
+_PLAIN_FORMAT = re.compile(r"16(\+(?P<offset>\d+))?")
 _DEFAULT_GAIN, _INVALID_SAMPLE = 200.0, -(2**15)
 
 
@@ -79,7 +80,11 @@ def order_of_leads(names, leads, name):
 
 @dataclass(frozen=True)
 class PlainHeader:
-    """What a header of a record in one 16-bit signal file says; arrays and tuples have an entry for each lead."""
+    """What a header of a record in one 16-bit signal file says; arrays and tuples have an entry for each lead.
+
+    ``offset`` bytes of the file come before the samples (24 in the MATLAB files that format 16+24 stands for), and
+    lines such as "#Age: 63" are ``comments`` by name.
+    """
 
     file_name: str
     fs: float
@@ -88,6 +93,8 @@ class PlainHeader:
     units: tuple[str, ...]
     gain: np.ndarray
     baseline: np.ndarray
+    offset: int
+    comments: dict
 
 
 def read_plain_signal(folder, name):
@@ -113,7 +120,7 @@ def read_plain_signal(folder, name):
     except (ValueError, IndexError) as error:
         raise OSError(f"Record {name}: the header {path} cannot be read ({error}).") from error
     path = _need(path.with_name(header.file_name), name)
-    raw = np.fromfile(path, dtype="<i2", count=header.sig_len * len(header.sig_name))
+    raw = np.fromfile(path, dtype="<i2", count=header.sig_len * len(header.sig_name), offset=header.offset)
     if raw.size < header.sig_len * len(header.sig_name):
         wanted = 2 * header.sig_len * len(header.sig_name)
         raise OSError(f"Record {name}: the signal file {path} is cut short: {2 * raw.size} of {wanted} bytes.")
@@ -125,11 +132,13 @@ def read_plain_signal(folder, name):
 
 def _parse_plain_header(text):
     """Header from its text; https://physionet.org/physiotools/wag/header-5.htm says what stands where."""
+    comments = [line[1:].partition(":") for line in text.splitlines() if line.startswith("#")]
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     _, n_leads, fs, sig_len = lines[0].split()[:4]
     fields = [line.split(maxsplit=8) for line in lines[1 : int(n_leads) + 1]]
     file_names, formats, scales, _, zeros, *_, names = zip(*fields, strict=True)
-    if set(formats) != {"16"} or len(set(file_names)) > 1 or len(names) < int(n_leads):
+    plain = _PLAIN_FORMAT.fullmatch(formats[0])
+    if not plain or len(set(formats)) > 1 or len(set(file_names)) > 1 or len(names) < int(n_leads):
         raise ValueError(f"{n_leads} leads of format 16 in one file are wanted, got {formats} in {file_names}")
     if not all(_SCALE.fullmatch(scale) for scale in scales):
         raise ValueError(f"scales such as 1000(0)/mV are wanted, got {scales}")
@@ -142,6 +151,8 @@ def _parse_plain_header(text):
         units=tuple(scale["units"] or "mV" for scale in scales),
         gain=np.array([float(scale["gain"]) or _DEFAULT_GAIN for scale in scales]),
         baseline=np.array([int(scale["baseline"] or zero) for scale, zero in zip(scales, zeros, strict=True)]),
+        offset=int(plain["offset"] or 0),
+        comments={name.strip(): value.strip() for name, _, value in comments},
     )
 
 
