@@ -10,6 +10,7 @@ _HOMES = {
     "CNNClassifier": "classifiers",
     "CNNLSTMAttention": "classifiers",
     "CNNLSTMClassifier": "classifiers",
+    "ConvAutoencoder": "autoencoders",
     "ECGFilter": "preprocessing",
     "ECGResampler": "preprocessing",
     "ECGSLClassifier": "self_supervised",

@@ -66,15 +66,19 @@ CLASSIFIER_DEFAULTS = {
     "augment": None,
 }
 METHOD_DEFAULTS = {
+    "ConvAutoencoder": {"dropout": 0.0},
     "ECGSLClassifier": {"dropout": 0.1},
     "PeriodicVAE": {"dropout": 0.0, "max_epochs": 100, "batch_size": 32},
 }
 """Method → where its defaults differ from those above; the signatures must agree with the tables."""
 
+METHOD_CONSTRAINTS = {"ConvAutoencoder": {"norm": [*SHARED_CONSTRAINTS["norm"], None]}}
+"""Method → where its constraints differ from those above: the networks of one signal have no normalisation."""
+
 TRAINING_PARAMETERS = (frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm"}) | {
     *("side_noise", "signal_dropout", "n_beats", "pretrained", "freeze_encoder"),
     *("pretrain_stages", "pretrain_epochs", "pretrain_lr", "mask_ratio"),
-    *("beta", "annealing", "free_bits"),
+    *("unpunished", "transport", "transport_pairs", "beta", "annealing", "free_bits"),
 }
 """Parameters that may change between a fit and its continuation by ``warm_start``; all others shape the module."""
 

@@ -15,6 +15,7 @@ from sklearn_ecg import (
     CNNClassifier,
     CNNLSTMAttention,
     CNNLSTMClassifier,
+    ConvAutoencoder,
     ECGFilter,
     ECGResampler,
     ECGScaler,
@@ -93,6 +94,20 @@ AUTOENCODERS = {
         "-binary": {"binary": True, "free_bits": 0.1, "annealing": "cyclical"},
         "-fixed_period": {"impulse": "fixed_period", "annealing": None},
     }.items()
+} | {
+    f"ConvAutoencoder{suffix}": ConvAutoencoder(
+        **{"channels": (8, 4), "kernel_sizes": (5, 3), "pools": (2, 2), "latent_size": 3, "max_epochs": 20, **settings},
+        **{**EXACT, **exact},
+    )
+    for suffix, settings, exact in [
+        ("", {}, {}),
+        ("-spectral", {"kernel_sizes": (20, 16)}, {}),
+        (
+            "-convolutional",
+            {"latent_size": None, "activation": "leaky_relu", "upsampling": "transposed"},
+            {"norm": None},
+        ),
+    ]
 }
 """Transformers with a network inside."""
 TRANSFORMERS |= AUTOENCODERS

@@ -14,6 +14,7 @@ from sklearn_ecg._base_classifier import NeuralClassifier
 from sklearn_ecg._parameters import (
     CLASSIFIER_CONSTRAINTS,
     CLASSIFIER_DEFAULTS,
+    METHOD_CONSTRAINTS,
     METHOD_DEFAULTS,
     SHARED_CONSTRAINTS,
     SHARED_DEFAULTS,
@@ -53,7 +54,8 @@ ALLOWED = {
     "segmentation": ESTIMATOR,
     "classifiers": ESTIMATOR,
     "self_supervised": ESTIMATOR | {"_training"},
-    "autoencoders": ESTIMATOR | {"skorch", "_annotations", "_rhythm", "_training"},
+    # interpolation: the targets of the transport regulariser are points of the transport path
+    "autoencoders": ESTIMATOR | {"skorch", "_annotations", "_rhythm", "_training", "interpolation"},
     "augmentation": ESTIMATOR | {"imblearn", "tqdm", "_training"},
     "adaptation": {"numpy", "scipy", "sklearn", "_base_classifier", "_validation"},
     "ensemble": {"numpy", "sklearn", "_validation"},
@@ -128,6 +130,7 @@ def test_shared_parameters_agree_with_the_tables(name):
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
     assert set(estimator._parameter_constraints) == set(parameters)
     constraints = SHARED_CONSTRAINTS | (CLASSIFIER_CONSTRAINTS if classifies else {})
+    constraints |= METHOD_CONSTRAINTS.get(name, {})
     for key, constraint in constraints.items():
         assert estimator._parameter_constraints[key] == constraint
 

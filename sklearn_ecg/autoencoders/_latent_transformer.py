@@ -1,0 +1,149 @@
+"""What a fitted autoencoder does: signals to latents, latents to signals, and how well."""
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils import check_array, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from .._base import NeuralEstimator
+from .._validation import RowLayout
+from ..preprocessing._transformers import is_cube, lead_and_side_names, output_dtype
+
+
+class LatentTransformer(TransformerMixin, NeuralEstimator):
+    """A neural transformer from signals to latents and back.
+
+    Its module has the methods ``transform``, ``reconstruct`` and ``inverse_transform``, the number ``n_latent``, and
+    the mask ``punished`` (leads, time) of the samples whose error counts.
+    """
+
+    @property
+    def n_latent_(self):
+        """Numbers that a signal becomes."""
+        check_is_fitted(self, "module_")
+        return self.module_.n_latent
+
+    def transform(self, X):
+        """Latent of each signal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Signals, as in ``fit``.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_latent + n_side_features)
+            Latent, then the side columns of ``X``; float32 if ``X`` is float32, else float64.
+        """
+        rows, latent = self._apply(X, "transform")
+        return self._with_side(latent, rows)
+
+    def reconstruct(self, X):
+        """Signals encoded and decoded; the error of each sample is the difference from ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Signals, as in ``fit``.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            In the form that came in, 2-D or 3-D, with the side columns of ``X``.
+        """
+        rows, decoded = self._apply(X, "reconstruct")
+        out = self._with_side(decoded.reshape(len(rows), -1), rows)
+        return out.reshape(decoded.shape) if is_cube(X) else out
+
+    def inverse_transform(self, Z):
+        """Signals decoded from latents.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent + n_side_features)
+            Latents, then side columns, as ``transform`` gives them.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows of signal, then the side columns of ``Z``.
+
+        Raises
+        ------
+        ValueError
+            If ``Z`` has another width, or NaN or infinite values.
+        """
+        check_is_fitted(self, "module_")
+        Z = check_array(Z, dtype="numeric", input_name="Z")
+        n_side, n_latent = self.layout_.n_side_features, self.n_latent_
+        if Z.shape[1] != n_latent + n_side:
+            raise ValueError(
+                f"Z has {Z.shape[1]} columns, but {type(self).__name__} was fitted with {n_latent} for the latent and "
+                f"{n_side} side features."
+            )
+        decoded = self._outputs(Z, RowLayout(1, n_latent, n_side), self.module_, "inverse_transform")
+        rows = np.hstack([decoded.reshape(len(Z), -1), Z[:, n_latent:]])
+        return rows.astype(output_dtype(Z), copy=False)
+
+    def score(self, X, y=None):
+        """Share of the variance of all samples of all signals together that is reconstructed (pooled R²).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
+            Signals, as in ``fit``.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            One minus the squared error over the squared deviation from the mean of all samples; those unpunished in
+            ``fit`` do not count. Signals without any deviation give 1 where they are reconstructed exactly, else 0.
+        """
+        rows, decoded = self._apply(X, "reconstruct")
+        punished = self.module_.punished.cpu().numpy() > 0
+        signals = self.layout_.split(rows)[0]
+        batches = list(gen_batches(len(rows), self.batch_size))
+        mean = sum(signals[batch][:, punished].sum(dtype=np.float64) for batch in batches) / (
+            len(rows) * punished.sum()
+        )
+        error = spread = 0.0
+        for batch in batches:
+            true = signals[batch][:, punished].astype(np.float64)
+            error += ((decoded[batch][:, punished] - true) ** 2).sum()
+            spread += ((true - mean) ** 2).sum()
+        return float(1 - error / spread) if spread else float(error == 0)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of ``transform``: ``latent0 …``, then the names of the side columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; by default those seen in ``fit``.
+
+        Returns
+        -------
+        names : ndarray of str objects
+        """
+        check_is_fitted(self, "module_")
+        _, sides = lead_and_side_names(self, input_features)
+        return np.asarray([*(f"latent{i}" for i in range(self.n_latent_)), *sides], dtype=object)
+
+    def _apply(self, X, method):
+        """Checked rows, and what a method of the module makes of them."""
+        check_is_fitted(self, "module_")
+        rows, layout = self._validate(X, reset=False)
+        return rows, self._outputs(rows, layout, self.module_, method)
+
+    def _with_side(self, values, rows):
+        """Columns beside the side columns of ``rows``."""
+        side = self.layout_.split(rows)[1]
+        return np.hstack([values, side]).astype(output_dtype(rows), copy=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
