@@ -278,8 +278,6 @@ class ConvAutoencoder(LatentTransformer):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         punished_samples(self.unpunished, layout.n_leads, layout.n_timepoints)
         index = np.flatnonzero(weight)
-        if not len(index):
-            raise ValueError("sample_weight leaves no row with a positive weight: all are zero.")
         groups = None if groups is None else _check_groups(groups, len(X))[index]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, valid = self._split_validation(index, None, groups, seed)

@@ -101,6 +101,9 @@ class ConvAutoencoder(nn.Module):
         self.register_buffer("punished", punished.to(torch.get_default_dtype()), persistent=False)
         self.path = None
 
+    def set_side_statistics(self, mean, scale):
+        """Side features pass the network by."""
+
     def encode(self, signals):  # (batch, leads, time) -> (batch, latent)
         return self.to_latent(self.encoder(signals).flatten(1))
 
