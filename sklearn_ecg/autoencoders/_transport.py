@@ -12,7 +12,7 @@ def path_between(a, b, n_steps, fs):
     """Signals (n_steps, n_leads, n_timepoints) from ``a`` to ``b``, both (n_leads, n_timepoints), lead by lead."""
     from ..interpolation import transport_path
 
-    return np.stack([transport_path(*leads, n_steps, fs) for leads in zip(a, b, strict=True)], axis=1)
+    return np.stack([transport_path(*leads, n_steps, fs=fs) for leads in zip(a, b, strict=True)], axis=1)
 
 
 def path_targets(X, layout, rows, *, n_pairs, weight, fs, seed):
