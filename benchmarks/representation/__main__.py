@@ -3,6 +3,9 @@
     python -m benchmarks.representation --experiment EXPERIMENT --data-home PATH [--resume]
 
 reconstruction  pooled R² on patients that were not trained on: windows of 4 s and single cycles
+unpunished      networks fitted to one signal, of which a region is not punished: ECG against Gaussian processes
+gaussian        the same networks on Gaussian processes of other kernels, a periodic one among them
+size            the error inside against what is left to see outside
 
 Fits are kept in benchmarks/checkpoints; with ``--resume`` those that are there are read, so that a stopped run goes on
 where it was.
@@ -12,10 +15,13 @@ import argparse
 
 import torch
 
-from . import reconstruction
+from . import reconstruction, unpunished
 
 EXPERIMENTS = {
     "reconstruction": reconstruction.reconstruction,
+    "unpunished": unpunished.unpunished,
+    "gaussian": unpunished.gaussian,
+    "size": unpunished.size,
 }
 
 
@@ -25,6 +31,7 @@ def main():
     parser.add_argument("--data-home")
     parser.add_argument("--resume", action="store_true", help="read the fits that are kept")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
