@@ -108,6 +108,13 @@ def test_default_sizes_are_those_of_table_one():
     assert filters[4:] == [(15, 5, 20), (15, 15, 30), (30, 15, 100), (1, 30, 100)]
 
 
+def test_network_of_single_cycles_is_reached_by_parameters():
+    module = ConvAutoencoder(pools=(2, 7, 2, 2), dropout=0.2)._make_module(1, 560, 0, 1)
+    assert module.bottleneck == (5, 10)
+    assert module.lengths == [560, 280, 40, 20, 10]
+    assert {m.p for m in module.modules() if isinstance(m, torch.nn.Dropout)} == {0.2}
+
+
 @pytest.mark.parametrize("kernel_size", [15, 16, 17, 100])
 @pytest.mark.parametrize("length", [1, 2, 7, 250])
 def test_product_of_spectra_is_the_same_convolution(kernel_size, length):
@@ -431,6 +438,19 @@ def test_regulariser_brings_decoded_points_to_the_path(monkeypatch, signals):
         error[transport] = np.mean((middle - wanted) ** 2)
     assert error[1.0] < 0.7 * error[0.0]
     assert b"torch" not in pickle.dumps(fitted)
+
+
+def test_targets_lead_from_one_signal_to_the_other_on_the_transport_path():
+    transport_path = pytest.importorskip("sklearn_ecg.interpolation").transport_path
+    time = np.arange(512) / 128
+    a, b = (np.exp(-0.5 * (((time - start) % 0.8 - 0.4) / 0.015) ** 2) for start in (0.0, 0.2))
+    rows = np.stack([np.concatenate([a, -a]), np.concatenate([b, -b])])
+    settings = {"n_pairs": 1, "weight": 1.0, "fs": 128.0, "seed": 0}
+    bank = _transport.path_targets(rows, RowLayout(2, 512), np.arange(2), **settings)
+    first, last = bank.signals[bank.pairs[0]][:, 0].numpy()
+    expected = transport_path(first, last, 9, fs=128)[1:-1]
+    np.testing.assert_allclose(bank.targets[:, 0], expected, atol=1e-6)
+    assert (bank.targets[:, 1].amin(dim=1) < -0.9).all()
 
 
 def test_transport_wants_the_sampling_frequency_and_two_rows(net, signals):

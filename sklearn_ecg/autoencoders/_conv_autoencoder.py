@@ -51,10 +51,11 @@ class ConvAutoencoder(LatentTransformer):
     transport : float, default=0.0
         Weight of a regulariser that asks the decoded points of the line between the latents of two training signals to
         follow the transport path between the signals, on which waves move instead of fading
-        (:func:`~sklearn_ecg.interpolation.transport_path`). Signals must be in mV then.
+        (:func:`~sklearn_ecg.interpolation.transport_path`). Each batch then decodes as many points as it has rows,
+        drawn from seven on each line, and a step takes about three times as long.
     transport_pairs : int, default=500
-        Pairs of training signals whose paths the regulariser knows.
-    fs : float, default=None
+        Pairs of training signals, drawn at random, whose paths are asked for.
+    fs : float or None, default=None
         Sampling frequency in Hz; needed with ``transport`` alone.
     augment : callable or None, default=None
         Changes the signals of each training batch: a function from a tensor (n_samples, n_leads, n_timepoints) to one

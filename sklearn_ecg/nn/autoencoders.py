@@ -53,52 +53,41 @@ class Stretch(nn.Module):
         return nn.functional.pad(x.unsqueeze(-1), (0, self.factor - 1)).flatten(2)
 
 
+class DecoderBlock(nn.Module):
+    """Stretch the signal, cut it to a length, and convolve."""
+
+    def __init__(self, stretch, layers):
+        super().__init__()
+        self.stretch, self.layers = stretch, layers
+
+    def forward(self, x, n_timepoints):  # (batch, in_channels, time) -> (batch, out_channels, n_timepoints)
+        return self.layers(self.stretch(x)[..., :n_timepoints])
+
+
 class ConvAutoencoder(nn.Module):
     """Blocks of convolution and pooling, a dense latent or none, and the same blocks backwards.
 
     The output is the loss of each row: the mean squared error over the samples where ``punished`` is one. While
-    ``path`` is set, a training batch also decodes points on the line between the latents of two signals.
+    ``path`` is set, a training batch also decodes points on the lines between the latents of two signals.
     """
 
     def __init__(
-        self,
-        n_leads,
-        n_timepoints,
-        *,
-        channels,
-        kernel_sizes,
-        pools,
-        latent_size,
-        activation,
-        upsampling,
-        norm,
-        dropout,
-        punished=None,
+        self, n_leads, n_timepoints, *, channels, kernel_sizes, pools, latent_size, upsampling, punished=None, **layers
     ):
         super().__init__()
-        widths, lengths = [n_leads, *channels], [n_timepoints]
+        sizes = list(zip([n_leads, *channels[:-1]], channels, kernel_sizes, pools, strict=True))
+        self.lengths = [n_timepoints]
         for pool in pools:
-            lengths.append(-(-lengths[-1] // pool))
-        self.lengths, self.bottleneck = lengths, (channels[-1], lengths[-1])
-        last = len(channels) - 1
-        sizes = list(zip(widths[:-1], channels, kernel_sizes, pools, strict=True))
-        self.encoder = nn.Sequential()
-        for i, (n_in, n_out, kernel_size, pool) in enumerate(sizes):
-            conv = SpectralConv1d(n_in, n_out, kernel_size)
-            self.encoder += _shaped(conv, n_out, norm if i < last else None, activation)
-            self.encoder += nn.Sequential(nn.MaxPool1d(pool, ceil_mode=True), nn.Dropout(dropout))
-        self.decoder = nn.ModuleList()
-        for i, (n_out, n_in, kernel_size, pool) in reversed(list(enumerate(sizes))):
-            layers = nn.Sequential(SpectralConv1d(n_in, n_out, kernel_size))
-            if i:
-                layers = _shaped(layers[0], n_out, norm, activation) + nn.Sequential(nn.Dropout(dropout))
-            self.decoder.append(nn.ModuleDict({"stretch": Stretch(pool, upsampling), "layers": layers}))
-        n_bottleneck = channels[-1] * lengths[-1]
+            self.lengths.append(-(-self.lengths[-1] // pool))
+        self.encoder = _make_encoder(sizes, **layers)
+        self.decoder = _make_decoder(sizes, upsampling, **layers)
+        self.bottleneck = channels[-1], self.lengths[-1]
+        n_bottleneck = channels[-1] * self.lengths[-1]
         self.n_latent = latent_size or n_bottleneck
-        self.to_latent = nn.Identity() if latent_size is None else nn.Linear(n_bottleneck, latent_size)
-        self.from_latent = nn.Identity() if latent_size is None else nn.Linear(latent_size, n_bottleneck)
-        punished = torch.ones(n_leads, n_timepoints) if punished is None else torch.as_tensor(punished)
-        self.register_buffer("punished", punished.to(torch.get_default_dtype()), persistent=False)
+        self.to_latent = nn.Linear(n_bottleneck, latent_size) if latent_size else nn.Identity()
+        self.from_latent = nn.Linear(latent_size, n_bottleneck) if latent_size else nn.Identity()
+        punished = torch.ones(n_leads, n_timepoints) if punished is None else torch.as_tensor(punished).float()
+        self.register_buffer("punished", punished, persistent=False)
         self.path = None
 
     def set_side_statistics(self, mean, scale):
@@ -110,7 +99,7 @@ class ConvAutoencoder(nn.Module):
     def decode(self, latent):  # (batch, latent) -> (batch, leads, time)
         x = self.from_latent(latent).unflatten(1, self.bottleneck)
         for block, length in zip(self.decoder, self.lengths[-2::-1], strict=True):
-            x = block["layers"](block["stretch"](x)[..., :length])
+            x = block(x, length)
         return x
 
     def error(self, decoded, signals):  # two of (batch, leads, time) -> (batch,)
@@ -151,6 +140,27 @@ class PathTargets(nn.Module):
         latent = module.encode(self.signals[ends])[place]  # (n, 2, latent)
         between = torch.lerp(latent[:, 0], latent[:, 1], self.times[drawn, None])
         return self.weight * module.error(module.decode(between), self.targets[drawn]).mean()
+
+
+def _make_encoder(sizes, *, activation, norm, dropout):
+    """Blocks of the sizes (channels in, channels out, kernel, pool); the last is not normalised."""
+    layers = nn.Sequential()
+    for i, (n_in, n_out, kernel_size, pool) in enumerate(sizes, start=1):
+        conv = SpectralConv1d(n_in, n_out, kernel_size)
+        layers += _shaped(conv, n_out, norm if i < len(sizes) else None, activation)
+        layers += nn.Sequential(nn.MaxPool1d(pool, ceil_mode=True), nn.Dropout(dropout))
+    return layers
+
+
+def _make_decoder(sizes, upsampling, *, activation, norm, dropout):
+    """The encoder's blocks backwards; the last convolution stands alone."""
+    blocks = nn.ModuleList()
+    for n_out, n_in, kernel_size, pool in reversed(sizes):
+        layers = nn.Sequential(SpectralConv1d(n_in, n_out, kernel_size))
+        if len(blocks) < len(sizes) - 1:
+            layers = _shaped(layers[0], n_out, norm, activation) + nn.Sequential(nn.Dropout(dropout))
+        blocks.append(DecoderBlock(Stretch(pool, upsampling), layers))
+    return blocks
 
 
 def _shaped(conv, n_channels, norm, activation):
