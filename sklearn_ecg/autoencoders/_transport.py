@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ..interpolation import transport_path
 from ..nn.autoencoders import PathTargets
 
 _N_STEPS = 9  # of one path; its ends are learned anyway
@@ -10,8 +11,6 @@ _N_STEPS = 9  # of one path; its ends are learned anyway
 
 def path_between(a, b, n_steps, fs):
     """Signals (n_steps, n_leads, n_timepoints) from ``a`` to ``b``, both (n_leads, n_timepoints), lead by lead."""
-    from ..interpolation import transport_path
-
     return np.stack([transport_path(*leads, n_steps, fs=fs) for leads in zip(a, b, strict=True)], axis=1)
 
 
