@@ -22,6 +22,7 @@ from ._annealing import BetaAnnealing, LatentRecord
 from ._impulses import check_trains, describe_trains, draw_trains, steady_train
 
 _ROWS_AT_ONCE = 1024
+_TAPER = (0.08, 0.2)  # s, middle and standard deviation
 
 
 class VariationalTransformer(TransformerMixin, NeuralEstimator):
@@ -154,10 +155,12 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         n_blocks = len(self.channels)
-        n_taps = None
+        n_taps = taper = None
         if self.periodic:
-            half = max(0, round((self.filter_length * self.fs - 1) / 2))
-            n_taps = 2 * min(half, n_timepoints - 1) + 1  # those further out never meet the record
+            half = min(round(self.filter_length * self.fs / 2), n_timepoints - 1)  # those further out meet no sample
+            n_taps = 2 * half + 1
+            if self.taper:
+                taper = np.exp(-0.5 * ((np.arange(-half, half + 1) / self.fs - _TAPER[0]) / _TAPER[1]) ** 2)
         return VariationalAutoencoder(
             n_leads,
             n_timepoints,
@@ -165,6 +168,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             n_outputs,
             latent_size=self.latent_size,
             filter_length=n_taps,
+            taper=taper,
             limb=_limb_leads(self.lead_names),
             channels=tuple(self.channels),
             kernel_sizes=_of_each_block("kernel_size", self.kernel_size, n_blocks),
@@ -335,11 +339,12 @@ def _of_each_block(name, value, n_blocks):
 
 
 def _limb_leads(lead_names):
-    """Places of the leads I and II, and place → factors of the leads that follow from them; None without the two."""
+    """Places of the leads I and II, and place → factors of the leads that follow from them; None where none does."""
     names = [] if lead_names is None else list(lead_names)
-    if not {"I", "II"} <= set(names):
+    followers = {names.index(lead): factors for lead, factors in LIMB_LEADS.items() if lead in names}
+    if not followers or not {"I", "II"} <= set(names):
         return None
-    return names.index("I"), names.index("II"), {names.index(k): v for k, v in LIMB_LEADS.items() if k in names}
+    return names.index("I"), names.index("II"), followers
 
 
 def _centre_and_scale(X, layout, weight, train):

@@ -7,6 +7,7 @@ from .blocks import SameConv1d, Standardize, make_norm
 
 N_NOISES = 1024
 _LARGEST_LOG_VARIANCE = 10.0
+_NEAR_PRIOR = 0.1
 
 
 class PreActivationBlock(nn.Module):
@@ -42,6 +43,9 @@ class ResidualEncoder(nn.Module):
         self.norm = make_norm(block["norm"], channels[-1])
         flat = channels[-1] * lengths(n_timepoints, strides)[-1]
         self.head = nn.Linear(flat + n_side_features, 2 * latent_size)
+        # near the prior, else the divergence begins in the hundreds of nats
+        nn.init.normal_(self.head.weight, std=_NEAR_PRIOR / self.head.in_features**0.5)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, signals, side):  # (batch, leads, time), (batch, side) -> two of (batch, latent)
         x = torch.relu(self.norm(self.blocks(self.stem(signals)))).flatten(1)
@@ -74,12 +78,23 @@ class ResidualDecoder(nn.Module):
 class VariationalAutoencoder(nn.Module):
     """Latents of signals, and signals from latents; with a ``filter_length`` by way of filters of impulse trains.
 
-    Signals go in and come out in their own units; inside they are standardised. ``limb`` holds the places of leads I
-    and II and, for every lead that follows from them, its place and the factors of the two.
+    Signals go in and come out in their own units; inside they are standardised. ``taper`` multiplies the filters.
+    ``limb`` holds the places of leads I and II and, for every lead that follows from them, its place and the factors of
+    the two.
     """
 
     def __init__(
-        self, n_leads, n_timepoints, n_side_features, n_classes, *, latent_size, filter_length=None, limb=None, **sizes
+        self,
+        n_leads,
+        n_timepoints,
+        n_side_features,
+        n_classes,
+        *,
+        latent_size,
+        filter_length=None,
+        taper=None,
+        limb=None,
+        **sizes,
     ):
         super().__init__()
         self.latent_size, self.filter_length, self.limb = latent_size, filter_length, limb
@@ -88,6 +103,7 @@ class VariationalAutoencoder(nn.Module):
         self.decoder = ResidualDecoder(n_inputs, n_leads, filter_length or n_timepoints, **sizes)
         self.standardize = Standardize(n_side_features)
         self.side_head = nn.Linear(n_inputs, n_side_features) if n_side_features else None
+        self.register_buffer("taper", None if taper is None else torch.as_tensor(taper), persistent=False)
         for name, size in (("centre", n_leads), ("scale", n_leads), ("train_scale", 1)):
             self.register_buffer(name, torch.zeros(size) if name == "centre" else torch.ones(size))
 
@@ -123,8 +139,9 @@ class VariationalAutoencoder(nn.Module):
         return decoded, side * self.standardize.scale + self.standardize.mean
 
     def filters(self, z, label=None):
-        """Filters (batch, leads, filter_length) of the standardised signals."""
-        return self.decoder(_joined(z, label))
+        """Filters (batch, leads, filter_length) of the standardised signals; or, without filters, the signals."""
+        filters = self.decoder(_joined(z, label))
+        return filters if self.taper is None else filters * self.taper
 
     def _scaled(self, signals):
         return (signals - self.centre[:, None]) / self.scale[:, None]

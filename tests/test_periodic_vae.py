@@ -1,0 +1,495 @@
+"""PeriodicVAE and the plain autoencoder: convolution, losses, beats where impulses are, rhythm, classes, limb leads."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
+from sklearn_ecg._annotations import STANDARD_LEADS
+from sklearn_ecg._validation import flatten_leads
+from sklearn_ecg.autoencoders._annealing import BetaAnnealing
+from sklearn_ecg.datasets import make_ecg
+from sklearn_ecg.nn.vae import NegativeELBO, VariationalAutoencoder, convolve_same
+
+FS, N_TIMEPOINTS = 100, 300
+TINY = {"fs": FS, "channels": (8, 8), "kernel_size": 3, "latent_size": 3, "max_epochs": 3, "random_state": 0}
+EXACT = {**TINY, "precision": "float64", "norm": "group", "batch_size": 64}
+KINDS = {
+    "energy": {},
+    "peaks": {"impulse": "peaks"},
+    "binary": {"impulse": "peaks", "binary": True},
+    "fixed": {"impulse": "fixed_period"},
+    "plain": {"periodic": False},
+}
+SIDE = {"n_side_features": 2}
+
+
+def ecgs(n=12, seed=0, leads=("II",), **params):
+    rng = np.random.default_rng(seed)
+    rates = rng.uniform(60, 100, size=n)
+    return np.stack(
+        [
+            make_ecg(N_TIMEPOINTS / FS, fs=FS, heart_rate=rate, leads=leads, random_state=seed + i, **params).signal
+            for i, rate in enumerate(rates)
+        ]
+    ).astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def X():
+    return flatten_leads(ecgs())
+
+
+@pytest.fixture(params=KINDS)
+def vae(request):
+    return PeriodicVAE(**EXACT, **KINDS[request.param])
+
+
+@pytest.fixture(params=[True, False], ids=["periodic", "plain"])
+def either(request):
+    return PeriodicVAE(**EXACT, periodic=request.param)
+
+
+@pytest.mark.parametrize("n_taps", [1, 3, 9, 41])
+@pytest.mark.parametrize("n_timepoints", [1, 2, 7, 20])
+def test_convolution_is_that_of_numpy(n_timepoints, n_taps):
+    rng = np.random.default_rng(0)
+    train, filters = rng.normal(size=(2, n_timepoints)), rng.normal(size=(2, 3, n_taps))
+    out = convolve_same(torch.from_numpy(train), torch.from_numpy(filters)).numpy()
+    start = (n_taps - 1) // 2
+    for row in range(2):
+        for lead in range(3):
+            expected = np.convolve(train[row], filters[row, lead])[start : start + n_timepoints]
+            np.testing.assert_allclose(out[row, lead], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("filter_length", [None, 9])
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("n_leads", [1, 2, 12])
+@pytest.mark.parametrize("n_timepoints", [1, 2, 7, 250])
+def test_any_length_and_any_leads(n_timepoints, n_leads, norm, filter_length):
+    sizes = {"channels": (4, 6, 8), "kernel_sizes": (3, 4, 5), "strides": (2, 1, 3), "norm": norm, "dropout": 0.0}
+    module = VariationalAutoencoder(n_leads, n_timepoints, 2, 3, latent_size=5, filter_length=filter_length, **sizes)
+    signals, side, train = torch.randn(4, n_leads, n_timepoints), torch.randn(4, 2), torch.rand(4, n_timepoints)
+    output = module(signals, side, train, torch.eye(3)[[0, 1, 2, 0]], torch.tensor([0, 1, 2, 3]))
+    assert output.shape == (4, 11)
+    assert torch.isfinite(output).all()
+    assert (output[:, :6] >= 0).all()
+    decoded, decoded_side = module.decode(torch.randn(4, 5), train, torch.eye(3)[[0, 1, 2, 0]])
+    assert decoded.shape == signals.shape
+    assert decoded_side.shape == side.shape
+    output.sum().backward()
+    unused = [name for name, weight in module.named_parameters() if weight.grad is None]
+    assert not unused
+
+
+def test_divergence_and_loss_by_hand():
+    module = VariationalAutoencoder(1, 8, 0, 0, latent_size=2, **_sizes()).eval()
+    signals = torch.randn(3, 1, 8)
+    output = module(signals, torch.empty(3, 0))
+    mean, log_variance = module.encoder(signals, torch.empty(3, 0))
+    normal = torch.distributions.Normal
+    divergence = torch.distributions.kl_divergence(normal(mean, torch.exp(log_variance / 2)), normal(0.0, 1.0))
+    torch.testing.assert_close(output[:, 1:3], divergence)
+    torch.testing.assert_close(output[:, 0], ((module.decode(mean)[0] - signals) ** 2).mean(dim=(1, 2)))
+    criterion = NegativeELBO(beta=0.5, free_bits=0.2)
+    criterion.warmth = 0.1
+    output = torch.tensor([[1.0, 0.1, 0.7, 9.0, 9.0]])
+    torch.testing.assert_close(criterion.train()(output, None), torch.tensor([1 + 0.05 * 0.9]))
+    torch.testing.assert_close(criterion.eval()(output, None), torch.tensor([1 + 0.5 * 0.9]))
+
+
+def _sizes():
+    return {"channels": (4,), "kernel_sizes": (3,), "strides": (2,), "norm": "group", "dropout": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("monotone", [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]), ("cyclical", [0, 1] * 4), (None, [1] * 8)],
+)
+def test_beta_grows_as_told(kind, expected, monkeypatch, X):
+    warmth = []
+    forward = NegativeELBO.forward
+
+    def record(self, output, target):
+        warmth.append(self.warmth)
+        return forward(self, output, target)
+
+    monkeypatch.setattr(NegativeELBO, "forward", record)
+    fitted = PeriodicVAE(**{**EXACT, "max_epochs": 4, "batch_size": 6}, annealing=kind).fit(X)
+    assert warmth == expected
+    assert fitted.net_.criterion_.warmth == 1.0
+    assert set(BetaAnnealing.__init__.__code__.co_varnames) == {"self", "kind"}
+
+
+@pytest.mark.parametrize("kind", ["energy", "binary"])
+def test_what_is_decoded_moves_with_its_impulses(kind, X):
+    fitted = PeriodicVAE(**{**EXACT, "filter_length": 0.5}, **KINDS[kind]).fit(X)
+    Z = np.random.default_rng(0).normal(size=(2, 3))
+    one, two = np.zeros((2, 1, N_TIMEPOINTS))
+    one[0, 100], two[0, 160] = 1.0, 1.0
+    first, second, both = (fitted.inverse_transform(Z, train) for train in (one, two, one + 2 * two))
+    rest = fitted.inverse_transform(Z, np.zeros(N_TIMEPOINTS))
+    np.testing.assert_allclose(rest, np.broadcast_to(rest[0, 0], rest.shape))
+    assert np.abs(first - rest).max() > 1e-3
+    np.testing.assert_allclose(second[:, 130:190], first[:, 70:130], atol=1e-10)
+    np.testing.assert_allclose(both - rest, (first - rest) + 2 * (second - rest), atol=1e-10)
+
+
+def test_reconstruction_is_the_latent_mean_with_the_train_of_the_record(vae, X):
+    fitted = vae.fit(X)
+    trains = None
+    if vae.periodic:
+        trains = ImpulseTrainExtractor(fs=FS, method=vae.impulse, binary=vae.binary).fit_transform(X)
+    expected = fitted.inverse_transform(fitted.transform(X), trains)
+    np.testing.assert_allclose(fitted.reconstruct(X), expected, atol=1e-12)
+    error = ((expected - X) ** 2).sum() / ((X - X.mean()) ** 2).sum()
+    assert fitted.score(X) == pytest.approx(1 - error)
+
+
+def test_learning_floor_and_history(either, X):
+    either.set_params(max_epochs=70, latent_size=6, lr=1e-2, norm="batch", precision="float32", beta=1e-4)
+    fitted = either.fit(X)
+    assert fitted.score(X) > 0.8
+    first, last = fitted.history_[0], fitted.history_[-1]
+    assert last["reconstruction"] < 0.3 * first["reconstruction"]
+    assert 0 < last["kl"] < 200
+    assert 1 <= last["active_units"] <= 6
+    assert last["train_loss"] == pytest.approx(last["reconstruction"] + 1e-4 * last["kl"], rel=1e-4)
+    assert fitted.n_iter_ == len(fitted.history_) == 70
+
+
+def test_a_large_beta_makes_latents_vanish_and_free_bits_keep_them(X):
+    silent = PeriodicVAE(**{**EXACT, "max_epochs": 60, "lr": 1e-2}, beta=10.0, annealing=None).fit(X)
+    assert silent.history_[-1]["kl"] < 0.05
+    assert silent.history_[-1]["active_units"] == 0
+    kept = clone(silent).set_params(free_bits=1.0).fit(X)
+    assert 0.3 < kept.history_[-1]["kl"] < 6
+
+
+def test_samples_have_a_beat_at_every_impulse():
+    X = flatten_leads(ecgs(40))
+    settings = {"max_epochs": 40, "lr": 1e-2, "batch_size": 8}
+    fitted = PeriodicVAE(**{**TINY, **settings}, impulse="peaks", binary=True).fit(X)
+    train = np.zeros((5, N_TIMEPOINTS))
+    train[:, [50, 120, 200, 260]] = 1.0
+    for row in fitted.sample(5, impulse_trains=train, random_state=0):
+        peaks = np.flatnonzero(ImpulseTrainExtractor(fs=FS, binary=True).fit_transform(row[None])[0])
+        np.testing.assert_allclose(peaks, [50, 120, 200, 260], atol=3)
+
+
+def test_samples_follow_the_rhythm(X):
+    fitted = PeriodicVAE(**TINY, **KINDS["binary"]).fit(X)
+
+    def beats(n=20, **rhythm):
+        return [np.flatnonzero(train) / FS for train in fitted._draw_trains(_generator(), n, **_none(rhythm))]
+
+    for rate in (50, 110):
+        intervals = np.concatenate([np.diff(times) for times in beats(heart_rate=rate)])
+        assert intervals.mean() == pytest.approx(60 / rate, rel=0.05)
+        assert 0.01 < intervals.std() * rate / 60 < 0.1
+    irregular = np.concatenate([np.diff(times) for times in beats(heart_rate=110, rr="af")])
+    assert irregular.std() * 110 / 60 > 0.12
+    rates = np.linspace(60, 150, 20)
+    counts = [len(times) for times in beats(heart_rate=rates)]
+    assert np.corrcoef(rates, counts)[0, 1] > 0.9
+    for times in beats(3, rr=[0.5, 0.75, 1.0, 0.9]):
+        np.testing.assert_allclose(times, [0.5, 1.25, 2.25])
+    usual = np.concatenate([np.diff(times) for times in beats()])
+    assert 60 / usual.mean() == pytest.approx(fitted.heart_rate_[0], rel=0.1)
+    assert fitted.heart_rate_[0] == pytest.approx(80, abs=8)
+
+
+def _generator():
+    return np.random.default_rng(0)
+
+
+def _none(rhythm):
+    return {"heart_rate": None, "rr": None, "impulse_trains": None, **rhythm}
+
+
+def test_the_pulse_is_the_mean_soft_pulse_of_the_training(X):
+    fitted = PeriodicVAE(**TINY).fit(X)
+    assert len(fitted.pulse_) == 21
+    assert fitted.pulse_.argmax() == 10
+    train = fitted._draw_trains(_generator(), 1, **_none({"rr": [1.0, 1.0, 1.5]}))[0]
+    np.testing.assert_allclose(train[90:111], fitted.pulse_)
+    np.testing.assert_allclose(train[190:211], fitted.pulse_)
+    soft = ImpulseTrainExtractor(fs=FS).fit_transform(X)
+    assert fitted.pulse_.max() == pytest.approx(soft.max(axis=1).mean(), rel=0.2)
+
+
+def test_samples_are_the_same_for_a_seed_and_global_generators_are_untouched(vae, X):
+    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    vae.set_params(batch_size=5, dropout=0.2)
+    first, second = clone(vae).fit(X), clone(vae).fit(X)
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    np.testing.assert_array_equal(first.sample(4, random_state=1), second.sample(4, random_state=1))
+    assert not np.array_equal(first.sample(4, random_state=1), first.sample(4, random_state=2))
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert not np.array_equal(first.sample(4), first.sample(4))
+
+
+def test_pickle_and_skops_keep_everything_and_hold_no_torch_object(vae, X):
+    pipeline = make_pipeline(StandardScaler(), vae).fit(X)
+    state = pickle.dumps(pipeline)
+    assert b"torch" not in state
+    assert b"skorch" not in state
+    stored = skops.io.dumps(pipeline)
+    unknown = skops.io.get_untrusted_types(data=stored)
+    assert all(name.startswith("sklearn_ecg.") for name in unknown), unknown
+    for loaded in (pickle.loads(state), skops.io.loads(stored, trusted=unknown)):
+        np.testing.assert_array_equal(loaded.transform(X), pipeline.transform(X))
+        np.testing.assert_array_equal(loaded[-1].sample(3, random_state=0), pipeline[-1].sample(3, random_state=0))
+        np.testing.assert_array_equal(loaded[-1].reconstruct(X), pipeline[-1].reconstruct(X))
+
+
+def test_batches_and_the_rest_of_the_rows_do_not_matter(vae, X):
+    fitted = vae.fit(X)
+    np.testing.assert_allclose(np.vstack([fitted.transform(row[None]) for row in X]), fitted.transform(X), rtol=1e-10)
+    whole = fitted.reconstruct(X)
+    np.testing.assert_allclose(np.vstack([fitted.reconstruct(row[None]) for row in X]), whole, atol=1e-10)
+    np.testing.assert_allclose(fitted.set_params(batch_size=5).reconstruct(X), whole, atol=1e-10)
+
+
+def test_signals_are_standardised_about_the_mean_of_the_medians(either):
+    records = ecgs(8, leads=("II", "V5")) + np.array([[7.0], [-1.0]])
+    weight = np.r_[0.0, 2.0, np.ones(6)]
+    module = either.fit(records, sample_weight=weight).module_
+    centre = np.average(np.median(records, axis=2), axis=0, weights=weight)
+    scale = np.sqrt(np.average(((records - centre[:, None]) ** 2).mean(axis=2), axis=0, weights=weight))
+    np.testing.assert_allclose(module.centre.numpy(), centre)
+    np.testing.assert_allclose(module.scale.numpy(), scale)
+    assert np.median(either.sample(50, random_state=0)[:, :N_TIMEPOINTS]) == pytest.approx(7, abs=0.3)
+
+
+def test_records_rows_frames_and_memory_maps(either, tmp_path):
+    records = ecgs(10, leads=("II", "V5"))
+    rows = flatten_leads(records)
+    cube, flat = clone(either).fit(records), clone(either).set_params(n_leads=2).fit(rows)
+    np.testing.assert_allclose(cube.transform(rows), flat.transform(records), rtol=1e-9)
+    assert cube.reconstruct(records).shape == records.shape
+    np.testing.assert_allclose(flatten_leads(cube.reconstruct(records)), flat.reconstruct(rows), atol=1e-9)
+    np.save(tmp_path / "X.npy", rows)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_allclose(clone(flat).fit(mapped).transform(mapped), flat.transform(rows), rtol=1e-9)
+    frame = clone(flat).set_output(transform="pandas").fit_transform(pd.DataFrame(rows, index=list("abcdefghij")))
+    assert list(frame.columns) == ["latent0", "latent1", "latent2"]
+    assert list(frame.index) == list("abcdefghij")
+    np.testing.assert_array_equal(frame, flat.transform(rows))
+    with pytest.raises(ValueError, match=r"records of shape \(1, 600\)"):
+        cube.transform(records.reshape(10, 1, 600))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+def test_rows_come_back_in_the_dtype_of_the_training(either, X, dtype):
+    rows = (1000 * X).astype(dtype)
+    fitted = either.set_params(precision="float32").fit(rows)
+    wanted = np.float32 if dtype == np.float32 else np.float64
+    assert fitted.transform(rows).dtype == fitted.reconstruct(rows).dtype == fitted.sample(2).dtype == wanted
+
+
+def test_warm_start_goes_on(either, X):
+    either.set_params(warm_start=True, annealing=None)
+    fitted = either.fit(X)
+    before = fitted.history_[-1]["reconstruction"]
+    fitted.set_params(max_epochs=20, beta=0.0).fit(X)
+    assert fitted.n_iter_ == 23
+    assert [row["epoch"] for row in fitted.history_] == list(range(1, 24))
+    assert fitted.history_[-1]["reconstruction"] < before
+    with pytest.raises(ValueError, match="warm_start=True continues a module fitted with latent_size=3"):
+        fitted.set_params(latent_size=4).fit(X)
+
+
+def test_early_stopping_follows_groups_and_the_whole_beta(either, X):
+    groups = np.repeat(np.arange(6), 2)
+    either.set_params(early_stopping=True, validation_fraction=0.34, max_epochs=6, beta=0.1)
+    fitted = either.fit(X, groups=groups)
+    row = fitted.history_[0]
+    assert row["valid_loss"] == pytest.approx(row["valid_reconstruction"] + 0.1 * row["valid_kl"])
+    with pytest.warns(UserWarning, match="without groups"):
+        clone(either).fit(X)
+    with pytest.raises(ValueError, match="groups must be of shape"):
+        clone(either).fit(X, groups=groups[1:])
+
+
+def test_grid_search_by_reconstruction(X):
+    search = GridSearchCV(PeriodicVAE(**EXACT, periodic=False), {"latent_size": [1, 3]}, cv=2)
+    search.fit(X, np.repeat([0, 1], 6))  # y passes by
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def by_class(n=40, *, periodic=True):
+    """Two classes: beats that point up and down; without beats in their place, baselines above and below zero."""
+    X = flatten_leads(ecgs(n))
+    y = np.array(["up", "down"] * (n // 2))
+    sign = np.where(y == "up", 1, -1)[:, None]
+    return (sign * X if periodic else X + sign), y
+
+
+def points_up(rows, periodic):
+    middle = np.median(rows, axis=1)
+    return rows.max(axis=1) - middle > middle - rows.min(axis=1) if periodic else middle > 0
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_classes_decide_what_is_decoded_and_are_not_seen_by_the_encoder(periodic):
+    X, y = by_class(periodic=periodic)
+    settings = {**EXACT, "max_epochs": 60, "lr": 1e-2, "conditional": True, "beta": 0.1}
+    fitted = PeriodicVAE(**settings, periodic=periodic).fit(X, y)
+    assert list(fitted.classes_) == ["down", "up"]
+    np.testing.assert_allclose(fitted.class_prior_, [0.5, 0.5])
+    assert points_up(fitted.sample(20, y="up", random_state=0), periodic).mean() > 0.9
+    assert points_up(fitted.sample(20, y="down", random_state=0), periodic).mean() < 0.1
+    mixed = np.array(["up", "down"] * 10)
+    np.testing.assert_array_equal(points_up(fitted.sample(20, y=mixed, random_state=0), periodic), mixed == "up")
+    assert 0.1 < points_up(fitted.sample(40, random_state=0), periodic).mean() < 0.9
+    assert fitted.score(X, y) > fitted.score(X, np.where(y == "up", "down", "up"))
+    both = fitted.inverse_transform(np.zeros((2, 3)), y=["up", "down"])
+    np.testing.assert_allclose(both[1], fitted.inverse_transform(np.zeros((1, 3)), y="down")[0])
+    assert fitted.inverse_transform(fitted.transform(X)).shape == X.shape
+
+
+def test_classes_are_checked():
+    X, y = by_class(8)
+    with pytest.raises(ValueError, match="conditional=True wants the classes y"):
+        PeriodicVAE(**TINY, conditional=True).fit(X)
+    fitted = PeriodicVAE(**TINY, conditional=True, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match=r"y must hold classes seen in fit, \['down', 'up'\], got \['V'\]"):
+        fitted.sample(2, y="V")
+    with pytest.raises(ValueError, match="new classes"):
+        fitted.fit(X, np.where(y == "up", "up", "V"))
+    with pytest.raises(ValueError, match="one for each of 3 rows"):
+        fitted.sample(3, y=["up", "down"])
+    with pytest.raises(ValueError, match="conditional=False has not learned"):
+        PeriodicVAE(**TINY).fit(X, y).sample(2, y="up")
+    part = PeriodicVAE(**TINY, conditional=True).fit(X, y, sample_weight=(y == "up").astype(float))
+    assert list(part.classes_) == ["up"]
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_limb_leads_obey_einthoven_and_goldberger_exactly(periodic, dtype):
+    records = ecgs(6, leads="all").astype(dtype)
+    fitted = PeriodicVAE(**TINY, periodic=periodic, lead_names=STANDARD_LEADS).fit(records)
+    samples = fitted.sample(5, random_state=0)
+    decoded = fitted.inverse_transform(np.zeros((1, 3), dtype=dtype))
+    for rows in (samples, decoded, flatten_leads(fitted.reconstruct(records))):
+        leads = dict(zip(STANDARD_LEADS, np.swapaxes(rows.reshape(len(rows), 12, -1), 0, 1), strict=True))
+        one, two = leads["I"], leads["II"]
+        np.testing.assert_array_equal(leads["III"], two - one)
+        np.testing.assert_array_equal(leads["aVR"], -(one + two) / 2)
+        np.testing.assert_array_equal(leads["aVL"], one - two / 2)
+        np.testing.assert_array_equal(leads["aVF"], two - one / 2)
+    free = PeriodicVAE(**TINY, periodic=periodic).fit(records).sample(5, random_state=0).reshape(5, 12, -1)
+    assert np.abs(free[:, 2] - (free[:, 1] - free[:, 0])).max() > 1e-3
+
+
+def test_leads_that_do_not_follow_from_others_are_left_alone():
+    records = ecgs(6, leads=("II", "V1", "I"))
+    fitted = PeriodicVAE(**TINY, lead_names=("II", "V1", "I")).fit(records)
+    plain = PeriodicVAE(**TINY).fit(records)
+    np.testing.assert_array_equal(fitted.sample(3, random_state=0), plain.sample(3, random_state=0))
+    with pytest.raises(ValueError, match="lead_names has 2 names, but X has 3"):
+        PeriodicVAE(**TINY, lead_names=("II", "V1")).fit(records)
+
+
+def test_side_features_are_learned_with_the_signal(either):
+    X = flatten_leads(ecgs(40))
+    height = X.max(axis=1)
+    side = np.column_stack([100 * height + 7, np.full(40, 5.0)])
+    rows = np.hstack([X, side])
+    fitted = either.set_params(max_epochs=60, lr=1e-2, beta=1e-3, **SIDE).fit(rows)
+    assert fitted.transform(rows).shape == (40, 3)
+    assert list(fitted.get_feature_names_out()) == ["latent0", "latent1", "latent2"]
+    decoded = fitted.reconstruct(rows)
+    assert decoded.shape == rows.shape
+    samples = fitted.sample(200, random_state=0)
+    assert samples.shape == (200, rows.shape[1])
+    assert samples[:, -2].mean() == pytest.approx(side[:, 0].mean(), rel=0.1)
+    assert samples[:, -1].mean() == pytest.approx(5, abs=0.3)
+    assert np.corrcoef(decoded[:, -2], side[:, 0])[0, 1] > 0.5
+
+
+def test_records_without_beats_are_taken(either):
+    X = np.vstack([flatten_leads(ecgs(6)), np.zeros((2, N_TIMEPOINTS)), np.full((1, N_TIMEPOINTS), 0.5)])
+    fitted = clone(either).fit(X)
+    assert np.isfinite(fitted.reconstruct(X)).all()
+    flat = clone(either).fit(np.full((4, N_TIMEPOINTS), 0.5))
+    assert np.isfinite(flat.sample(2, random_state=0)).all()
+    np.testing.assert_allclose(flat.reconstruct(np.full((1, N_TIMEPOINTS), 0.5)), 0.5, atol=2.0)
+
+
+def test_divergence_to_infinity_stops_with_a_clear_error(either, X):
+    with pytest.raises(FloatingPointError, match="loss became NaN or infinite"):
+        either.set_params(optimizer="sgd", lr=1e6, weight_decay=0.0, max_epochs=50).fit(X)
+    assert not hasattr(either, "module_")
+    fitted = clone(either).set_params(optimizer="adamw", lr=1e-3, precision="float32", max_epochs=1).fit(X)
+    with pytest.raises(FloatingPointError, match="values too large"):
+        fitted.transform(1e38 * (1 + X**2))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"channels": ()}, "channels must be a non-empty sequence"),
+        ({"kernel_size": (3,)}, "kernel_size must be an integer, or one for each of the 2 blocks"),
+        ({"stride": (2, 0)}, "stride must be a non-empty sequence of positive integers"),
+        ({"impulse": "sound"}, "'impulse' parameter of PeriodicVAE"),
+        ({"impulse": "peaks", "fs": 50}, "fs must be between 100 and 1000"),
+        ({"beta": -1}, "'beta' parameter of PeriodicVAE"),
+        ({"annealing": "fast"}, "'annealing' parameter of PeriodicVAE"),
+    ],
+)
+def test_bad_parameters_are_named(params, message, X):
+    with pytest.raises(ValueError, match=message):
+        PeriodicVAE(**{**TINY, **params}).fit(X)
+
+
+def test_zero_weights_are_an_error_where_all_are(X):
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        PeriodicVAE(**TINY).fit(X, sample_weight=np.zeros(len(X)))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"n": 0}, "n must be an integer of at least 1"),
+        ({"heart_rate": -1}, "heart_rate must be a positive number"),
+        ({"heart_rate": [60, 70]}, "or 3 of them"),
+        ({"heart_rate": 250}, "heart_rate must be under 200 bpm"),
+        ({"heart_rate": 250, "rr": "af"}, "heart_rate must be under 200 bpm"),
+        ({"rr": "flutter"}, "rr must be 'sinus', 'af' or an array"),
+        ({"rr": [0.5, 0.5]}, "rr covers 1 s of the 3 s"),
+        ({"rr": [[0.5, 3.0]] * 2}, r"rr must have shape \(n_intervals,\) or \(3, n_intervals\)"),
+        ({"rr": [0.5, -1.0, 9.0]}, "rr must hold positive numbers"),
+        ({"rr": [1.0] * 4, "heart_rate": 60}, "Give either heart_rate or the intervals"),
+        ({"impulse_trains": np.zeros(5)}, r"impulse_trains must be of shape \(300,\) or \(3, 300\)"),
+        ({"impulse_trains": np.full(300, np.nan)}, "impulse_trains must be finite"),
+        ({"impulse_trains": np.zeros(300), "rr": "af"}, "Give either impulse_trains or heart_rate and rr"),
+    ],
+)
+def test_what_cannot_be_sampled_is_told(call, message, X):
+    fitted = PeriodicVAE(**{**TINY, "max_epochs": 1}).fit(X)
+    with pytest.raises(ValueError, match=message):
+        fitted.sample(**{"n": 3, **call})
+
+
+def test_a_plain_autoencoder_has_no_rhythm(X):
+    fitted = PeriodicVAE(**TINY, periodic=False).fit(X)
+    for rhythm in ({"heart_rate": 60}, {"rr": "af"}):
+        with pytest.raises(ValueError, match="without a rhythm"):
+            fitted.sample(2, **rhythm)
+    with pytest.raises(ValueError, match="without impulse trains"):
+        fitted.inverse_transform(np.zeros((2, 3)), np.zeros(N_TIMEPOINTS))
+    with pytest.raises(ValueError, match="Z has 2 columns, but PeriodicVAE makes 3"):
+        fitted.inverse_transform(np.zeros((2, 2)))
