@@ -37,6 +37,31 @@ class SyntheticTrainingReport:
         whole = self.real["macro"].estimate
         return self.synthetic["macro"].estimate / whole if whole else float("nan")
 
+    @classmethod
+    def from_predictions(cls, y_test, *, real, synthetic, both, groups, **options):
+        """The report on predictions that are there, such as those of several seeds, one after another.
+
+        Parameters
+        ----------
+        y_test, groups : array-like of shape (n_test,)
+            True classes and records.
+        real, synthetic, both : array-like of shape (n_test,)
+            Classes predicted after training on real rows, on generated ones and on both.
+        **options
+            As in :func:`sklearn_ecg.metrics.bootstrap_macro_f1`.
+
+        Returns
+        -------
+        report : SyntheticTrainingReport
+        """
+        options["groups"] = groups
+        alone = {"real": real, "synthetic": synthetic, "both": both}
+        return cls(
+            **{name: bootstrap_macro_f1(y_test, predicted, **options) for name, predicted in alone.items()},
+            synthetic_less_real=paired_bootstrap(y_test, synthetic, real, **options),
+            both_less_real=paired_bootstrap(y_test, both, real, **options),
+        )
+
     def to_dict(self) -> dict:
         """Plain Python values, ready for JSON: None stands for NaN."""
         return plain(self) | {"share": None if np.isnan(self.share) else self.share}
@@ -94,7 +119,7 @@ def train_on_synthetic(
     together = np.concatenate([X, X_synthetic]), np.concatenate([y, y_synthetic])
     training = {"real": (X, y), "synthetic": (X_synthetic, y_synthetic), "both": together}
     predicted = {name: clone(classifier).fit(*rows).predict(X_test) for name, rows in training.items()}
-    return compare_predictions(
+    return SyntheticTrainingReport.from_predictions(
         y_test,
         **predicted,
         groups=groups,
@@ -102,15 +127,4 @@ def train_on_synthetic(
         n_resamples=n_resamples,
         confidence=confidence,
         random_state=random_state,
-    )
-
-
-def compare_predictions(y_test, *, real, synthetic, both, **options):
-    """The report on predictions made after training on real rows, on generated ones and on both."""
-    alone = {"real": real, "synthetic": synthetic, "both": both}
-    scores = {name: bootstrap_macro_f1(y_test, predicted, **options) for name, predicted in alone.items()}
-    return SyntheticTrainingReport(
-        **scores,
-        synthetic_less_real=paired_bootstrap(y_test, synthetic, real, **options),
-        both_less_real=paired_bootstrap(y_test, both, real, **options),
     )
