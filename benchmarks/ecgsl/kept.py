@@ -1,23 +1,9 @@
 """Results of fits that are kept on disk, so that a benchmark that was stopped goes on where it was."""
 
-import hashlib
-import pickle
-from pathlib import Path
-
+from .. import _kept
 from . import models
-
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints" / "ecgsl"
 
 
 def kept(name, key, make, *, resume):
     """What ``make()`` returns: read where it was kept under ``name`` and ``key`` (and ``resume``), made otherwise."""
-    key = repr((key, models.ROWS))
-    path = CHECKPOINTS / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.pkl"
-    if resume and path.exists():
-        return pickle.loads(path.read_bytes())
-    made = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(pickle.dumps(made))
-    part.replace(path)
-    return made
+    return _kept.kept("ecgsl", name, (key, models.ROWS), make, resume=resume)
