@@ -8,8 +8,8 @@ from scipy.signal import butter, sosfiltfilt
 
 from ..preprocessing import detect_r_peaks
 
-_MARGIN = 0.05  # s; R peaks closer to an end are not counted: too little of the QRS is in view to be sure of it
-_BORDER, _STEEP = 0.25, 0.4  # s; a QRS cut off leaves a P or T wave, which is less steep than this share of the beats
+_MARGIN = 0.1  # s; a QRS whose centre is closer to an end is not counted: it may be cut off
+_BORDER, _STEEP = 0.45, 0.4  # s; a QRS cut off leaves its T wave, which is less steep than this share of the beats
 _HALF_QRS = 0.06  # s
 _SMOOTH = 15.0  # Hz; P and T waves have little above
 _QRS_REACH = (0.12, 0.16)  # s before and after the R peak: the farthest ends of a QRS
@@ -36,7 +36,7 @@ class Beats:
         First sample of and first sample after P, QRS and T; the usual place where there is none, and beyond the
         signal where the beat is cut off.
     whole : ndarray of bool, shape (n_beats,)
-        Whether the R peak is at least 50 ms away from both ends of the signal.
+        Whether the centre of the QRS is at least 100 ms away from both ends of the signal.
     """
 
     r: np.ndarray
@@ -53,8 +53,8 @@ def delineate(signal, fs):
     """The :class:`Beats` of a finite signal (n_timepoints,)."""
     peaks, slope = _find_qrs(signal, fs)
     n = len(peaks)
-    margin = _MARGIN * fs
-    whole = (peaks >= margin) & (peaks <= len(signal) - 1 - margin)
+    centre, margin = _centres(slope, peaks, fs), _MARGIN * fs
+    whole = (centre >= margin) & (centre <= len(signal) - 1 - margin)
     found = Beats(peaks, np.full(n, -1), np.full(n, -1), np.zeros((n, 6), dtype=np.int64), whole)
     if n == 0:
         return found
@@ -90,6 +90,18 @@ def _find_qrs(signal, fs):
     inside = (peaks >= _BORDER * fs) & (peaks < len(signal) - _BORDER * fs)
     usual = np.median(steepest[inside] if inside.any() else steepest)
     return peaks[inside | (steepest >= _STEEP * usual)], slope
+
+
+def _centres(slope, peaks, fs):
+    """Centres of the energy of the QRS complexes, in samples: unlike the peak, it cannot jump from R to S."""
+    reach = np.arange(-round(_QRS_REACH[0] * fs), round(_QRS_REACH[0] * fs) + 1)
+    energy, centre = slope**2, peaks.astype(float)
+    for _ in range(2):
+        index = np.rint(centre).astype(int)[:, None] + reach
+        inside = (index >= 0) & (index < len(slope))
+        weight = np.where(inside, energy[np.clip(index, 0, len(slope) - 1)], 0.0)
+        centre = np.sum(weight * index, axis=1) / np.maximum(np.sum(weight, axis=1), np.finfo(float).tiny)
+    return centre
 
 
 def _low_pass(signal, fs):

@@ -9,9 +9,8 @@ from ._delineation import delineate
 from ._paths import check_ends, check_steps, mix
 
 _PEDESTAL = 0.05  # of a wave's mass, spread evenly over its span: a part that vanishes flattens, instead of narrowing
-_RAMP = 0.1  # s over which what leaves at a border hands over to what is there
+_RAMP = 0.04  # s, beyond the border, over which what has left hands over to what is there
 _OUT = 0.15  # s by which all that is left at a border moves out of it at least
-_CLEAR = 0.04  # s beyond the border, where the QRS of a beat that left has ended
 _ABSENT = 0.05  # of a QRS's height: a smaller R wave is none
 
 
@@ -92,25 +91,23 @@ def transport_path(a, b, n_steps=100, *, fs, t=None):
 
 def _move(a, b, beats_a, beats_b, t, fs):
     """Path (n_steps, n_timepoints) from ``a``, which has no fewer beats than ``b``."""
-    matched_a, matched_b = _match(beats_a, beats_b)
     n = len(a)
-    left = _left_lead(_edges(beats_a), matched_a[0], _edges(beats_b), matched_b[0], fs)
-    turned = [
-        (n - spans[::-1, ::-1], n - 1 - r[::-1], whole[::-1]) for spans, r, whole in map(_edges, (beats_a, beats_b))
-    ]
+    a, b = a.copy(), b.copy()
+    fragments = _take_fragments(a, beats_a), _take_fragments(b, beats_b)
+    matched_a, matched_b = _match(beats_a, beats_b)
+    sides = [(beats.spans, beats.whole) for beats in (beats_a, beats_b)]
+    left = _left_lead(sides[0], matched_a[0], sides[1], matched_b[0], fs)
+    turned = [(n - spans[::-1, ::-1], whole[::-1]) for spans, whole in sides]
     last_a, last_b = len(beats_a) - 1 - matched_a[-1], len(beats_b) - 1 - matched_b[-1]
     right = _left_lead(turned[0], last_a, turned[1], last_b, fs)
     spans_a, spans_b = beats_a.spans[matched_a], beats_b.spans[matched_b]
-    rest_a, parts_a = _take_waves(a, spans_a, beats_a.r[matched_a])
-    rest_b, parts_b = _take_waves(b, spans_b, beats_b.r[matched_b])
+    rest_a, parts_a = _take_waves(a, spans_a)
+    rest_b, parts_b = _take_waves(b, spans_b)
     knots = spans_a.ravel().astype(float), spans_b.ravel().astype(float)
     path = _mix_rest(rest_a, rest_b, knots, (left, right), t, fs)
-    path += _carry(parts_a, parts_b, t, n)
+    path += _carry(_complete(parts_a, parts_b), _complete(parts_b, parts_a), t, n)
+    path += _fade_fragments(*fragments, t, fs)
     return path
-
-
-def _edges(beats):
-    return beats.spans, beats.r, beats.whole
 
 
 def _match(beats_a, beats_b):
@@ -132,15 +129,13 @@ def _left_lead(beats_a, first_a, beats_b, first_b, fs):
     leaving : tuple of two floats or None
         The end of the last beat that leaves, in ``a`` and beyond or at the border of ``b``; None if none leaves.
     """
-    (spans_a, r_a, whole_a), (spans_b, r_b, _) = beats_a, beats_b
+    (spans_a, whole_a), (spans_b, _) = beats_a, beats_b
     matched = float(spans_a[first_a, 0]), float(spans_b[first_b, 0])
     if not whole_a[:first_a].any():
         return matched, None
     end, qrs_end = float(spans_a[first_a - 1, 5]), float(spans_a[first_a - 1, 3])
-    if first_b:  # a beat cut off at the border of b is where it goes
-        shift = float(r_b[first_b - 1] - r_a[first_a - 1])
-    else:
-        shift = min(matched[1] - matched[0], -qrs_end - _CLEAR * fs)
+    out = -qrs_end - _RAMP * fs
+    shift = out if first_b else min(matched[1] - matched[0], out)  # a beat cut off at the border of b is where it goes
     return matched, (end, min(end + shift, matched[1] - 1))
 
 
@@ -180,7 +175,7 @@ def _follow_lead(at, lead, share, fs):
     return place_a, place_b, share * np.clip(1 + place_b / (_RAMP * fs), 0, 1)
 
 
-def _take_waves(signal, spans, peaks):
+def _take_waves(signal, spans):
     """Part a signal into what lies under and between the waves, and the deflections of its waves from their chords.
 
     Returns
@@ -189,35 +184,79 @@ def _take_waves(signal, spans, peaks):
         The signal, with a straight line in place of each wave.
     parts : list of (start, stop, deflection)
         P, Q, R, S and T of each beat in order: first sample of and after the part, and its deflection from the chord
-        (stop - start,), zero beyond the signal.
+        (stop - start,), NaN beyond the signal.
     """
     rest, parts = signal.copy(), []
-    for span, peak in zip(spans, peaks, strict=True):
-        cuts = {}
-        for wave, (start, stop) in enumerate(span.reshape(3, 2)):
-            line = _chord(signal, start, stop)
-            lo, hi = np.clip([start, stop], 0, len(signal))
-            deflection = np.zeros(stop - start)
-            deflection[lo - start : hi - start] = signal[lo:hi] - line[lo - start : hi - start]
-            rest[lo:hi] = line[lo - start : hi - start]
-            cuts[wave] = start, stop, deflection
-        start, stop, deflection = cuts[1]
-        before, after = start + _cut_qrs(deflection, peak - start)
-        parts.append(cuts[0])
-        edges = (start, int(before), int(after), stop)
+    for span in spans:
+        p_wave, qrs, t_wave = (_take_wave(rest, *edges) for edges in span.reshape(3, 2))
+        start, stop, deflection = qrs
+        before, after = _cut_qrs(np.nan_to_num(deflection))
+        edges = (start, start + before, start + after, stop)
+        parts.append(p_wave)
         parts += [(lo, hi, deflection[lo - start : hi - start]) for lo, hi in pairwise(edges)]
-        parts.append(cuts[2])
+        parts.append(t_wave)
     return rest, parts
 
 
-def _chord(signal, start, stop):
-    """Straight line between the values at the edges of a span, at its samples (stop - start,)."""
-    last = len(signal) - 1
-    ends = [0.5 * (signal[np.clip(edge - 1, 0, last)] + signal[np.clip(edge, 0, last)]) for edge in (start, stop)]
-    return ends[0] + (ends[1] - ends[0]) * (np.arange(stop - start) + 0.5) / (stop - start)
+def _take_wave(rest, start, stop):
+    """Take a wave out of a signal, in place: its span and its deflection from the chord.
+
+    The chord joins the values at the edges; where one is beyond the signal it is level, at the value of the other.
+    """
+    n = len(rest)
+    known = [edge for edge in (start, stop) if 0 < edge < n] or [np.clip(start, 1, n - 1)]
+    ends = [0.5 * (rest[edge - 1] + rest[edge]) for edge in known]
+    line = ends[0] + (ends[-1] - ends[0]) * (np.arange(stop - start) + 0.5) / (stop - start)
+    lo, hi = np.clip([start, stop], 0, n)
+    seen = slice(lo - start, hi - start)
+    deflection = np.full(stop - start, np.nan)
+    deflection[seen] = rest[lo:hi] - line[seen]
+    rest[lo:hi] = line[seen]
+    return start, stop, deflection
 
 
-def _cut_qrs(deflection, peak):
+def _complete(parts, others):
+    """What the border hides of a wave is taken from its partner, stretched to the same span."""
+    completed = []
+    for (start, stop, deflection), (_, _, other) in zip(parts, others, strict=True):
+        hidden = np.isnan(deflection)
+        if hidden.any():
+            place = (np.flatnonzero(hidden) + 0.5) / len(deflection) * len(other) - 0.5
+            deflection = deflection.copy()
+            deflection[hidden] = np.interp(place, np.arange(len(other)), np.nan_to_num(other))
+        completed.append((start, stop, deflection))
+    return completed
+
+
+def _take_fragments(signal, beats):
+    """Take the QRS complexes that a border cuts off out of a signal, in place: those of the left and of the right."""
+    n = len(signal)
+    sides = np.zeros((2, n))
+    for index in np.flatnonzero(~beats.whole):
+        start, stop = beats.spans[index, 2:4]
+        right = beats.r[index] > n / 2
+        lo, hi = (start, n) if right else (0, stop)
+        lo, hi = max(lo, 1), min(hi, n - 1) if not right else n
+        level = signal[lo - 1] if right else signal[hi]
+        lo = lo if right else 0
+        sides[int(right), lo:hi] = signal[lo:hi] - level
+        signal[lo:hi] = level
+    return sides
+
+
+def _fade_fragments(sides_a, sides_b, t, fs):
+    """The complexes cut off at a border fade there, and move out of it meanwhile."""
+    n = sides_a.shape[1]
+    at, path = np.arange(n), np.zeros((len(t), n))
+    for sides, weight in ((sides_a, 1 - t), (sides_b, t)):
+        for side, direction in zip(sides, (1, -1), strict=True):
+            if side.any():
+                for row, share in zip(path, weight, strict=True):
+                    row += share * np.interp(at + direction * (1 - share) * _OUT * fs, at, side, left=0.0, right=0.0)
+    return path
+
+
+def _cut_qrs(deflection):
     """Where Q ends and S begins: the zero crossings around the R wave, the highest rise of the complex.
 
     A complex without an R wave is all S, and its Q and R are a sample each: R waves grow between Q and S.
