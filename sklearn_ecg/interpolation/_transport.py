@@ -93,8 +93,8 @@ def _move(a, b, beats_a, beats_b, t, fs):
     """Path (n_steps, n_timepoints) from ``a``, which has no fewer beats than ``b``."""
     n = len(a)
     a, b = a.copy(), b.copy()
-    fragments = _take_fragments(a, beats_a), _take_fragments(b, beats_b)
-    matched_a, matched_b = _match(beats_a, beats_b)
+    matched_a, matched_b = _match(beats_a, beats_b, n)
+    fragments = _take_fragments(a, beats_a, matched_a), _take_fragments(b, beats_b, matched_b)
     sides = [(beats.spans, beats.whole) for beats in (beats_a, beats_b)]
     left = _left_lead(sides[0], matched_a[0], sides[1], matched_b[0], fs)
     turned = [(n - spans[::-1, ::-1], whole[::-1]) for spans, whole in sides]
@@ -110,13 +110,28 @@ def _move(a, b, beats_a, beats_b, t, fs):
     return path
 
 
-def _match(beats_a, beats_b):
-    """Indices of the matched beats of both: the block of whole beats with the least sum of squared ways."""
+def _match(beats_a, beats_b, n):
+    """Indices of the matched beats of both: the block of whole beats with the least sum of squared ways.
+
+    A beat next to it that is too near to a border to be counted is matched where its QRS is in view.
+    """
     index_a, index_b = np.flatnonzero(beats_a.whole), np.flatnonzero(beats_b.whole)
     r_a, r_b = beats_a.r[index_a], beats_b.r[index_b]
     ways = [np.sum((r_a[i : i + len(r_b)] - r_b) ** 2) for i in range(len(r_a) - len(r_b) + 1)]
     first = int(np.argmin(ways))
-    return index_a[first : first + len(r_b)], index_b
+    index_a = index_a[first : first + len(r_b)]
+    for end, step in ((0, -1), (-1, 1)):
+        next_a, next_b = index_a[end] + step, index_b[end] + step
+        if _in_view(beats_a, next_a, n) and _in_view(beats_b, next_b, n):
+            index_a, index_b = (
+                np.insert(i, end % (len(i) + 1), new) for i, new in ((index_a, next_a), (index_b, next_b))
+            )
+    return index_a, index_b
+
+
+def _in_view(beats, index, n):
+    """Whether there is such a beat, and its QRS lies within the signal."""
+    return 0 <= index < len(beats) and beats.spans[index, 2] >= 0 and beats.spans[index, 3] <= n
 
 
 def _left_lead(beats_a, first_a, beats_b, first_b, fs):
@@ -228,11 +243,11 @@ def _complete(parts, others):
     return completed
 
 
-def _take_fragments(signal, beats):
+def _take_fragments(signal, beats, matched):
     """Take the QRS complexes that a border cuts off out of a signal, in place: those of the left and of the right."""
     n = len(signal)
     sides = np.zeros((2, n))
-    for index in np.flatnonzero(~beats.whole):
+    for index in np.setdiff1d(np.flatnonzero(~beats.whole), matched):
         start, stop = beats.spans[index, 2:4]
         right = beats.r[index] > n / 2
         lo, hi = (start, n) if right else (0, stop)
