@@ -1,6 +1,16 @@
 """Interpolation between ECG: mixing, decoding latent lines, and moving waves; and what tells one from the other."""
 
+from ._counts import WaveCount, count_waves
 from ._paths import latent_path, linear_path
+from ._report import PathReport, path_report
 from ._transport import transport_path
 
-__all__ = ["latent_path", "linear_path", "transport_path"]
+__all__ = [
+    "PathReport",
+    "WaveCount",
+    "count_waves",
+    "latent_path",
+    "linear_path",
+    "path_report",
+    "transport_path",
+]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ..preprocessing import detect_r_peaks
 
@@ -18,7 +18,10 @@ _SLOPE_OVER = 0.02  # s
 _QUIET = 0.02  # s that the slope stays below that level
 _T_FROM, _T_TO, _T_LAST = 0.04, 0.65, 0.56  # s after the QRS, share of the RR interval and s after R
 _P_FROM, _P_LAST = 0.28, 0.45  # s before R and share of the RR interval
-_LEAST = {"P": 0.02, "T": 0.03}  # of the QRS's height
+_P_ALIKE, _P_SHARE = 0.8, 0.7  # correlation with the median beat, and share of the beats that reach it
+_P_ROOM = 0.08  # s at least
+_P_NEAREST = 0.065  # s before R
+_LEAST = {"P": 0.006, "T": 0.03}  # of the QRS's height
 _EDGE = 0.15  # of a wave's height: where it begins and ends
 
 
@@ -37,6 +40,8 @@ class Beats:
         signal where the beat is cut off.
     whole : ndarray of bool, shape (n_beats,)
         Whether the centre of the QRS is at least 100 ms away from both ends of the signal.
+    centre : ndarray of shape (n_beats,)
+        Centres of energy of the QRS complexes, in samples.
     """
 
     r: np.ndarray
@@ -44,6 +49,7 @@ class Beats:
     t: np.ndarray
     spans: np.ndarray
     whole: np.ndarray
+    centre: np.ndarray
 
     def __len__(self):
         return len(self.r)
@@ -55,10 +61,10 @@ def delineate(signal, fs):
     n = len(peaks)
     centre, margin = _centres(slope, peaks, fs), _MARGIN * fs
     whole = (centre >= margin) & (centre <= len(signal) - 1 - margin)
-    found = Beats(peaks, np.full(n, -1), np.full(n, -1), np.zeros((n, 6), dtype=np.int64), whole)
+    found = Beats(peaks, np.full(n, -1), np.full(n, -1), np.zeros((n, 6), dtype=np.int64), whole, centre)
     if n == 0:
         return found
-    smooth = _low_pass(signal, fs)
+    smooth = low_pass(signal, fs)
     intervals = np.diff(peaks)
     usual = float(np.median(intervals)) if n > 1 else 0.8 * fs
     before, after = np.append(usual, intervals), np.append(intervals, usual)
@@ -67,16 +73,75 @@ def delineate(signal, fs):
     height = np.array([np.ptp(signal[max(lo, 0) : hi]) for lo, hi in found.spans[:, 2:4]])
     height = float(np.median(height))
     for beat, peak in enumerate(peaks):
-        on, off = found.spans[beat, 2:4]
+        off = found.spans[beat, 3]
         last = peak + min(_T_TO * after[beat], _T_LAST * fs + 0.15 * after[beat])
         window = off + round(_T_FROM * fs), min(int(last), int(peak + after[beat] - 0.1 * fs))
         found.t[beat], found.spans[beat, 4:] = _wave(smooth, *window, _LEAST["T"] * height, fs)
-        previous = found.spans[beat - 1, 5] if beat else -usual
-        reach = min(_P_FROM * fs, _P_LAST * before[beat])
-        window = max(int(peak - reach), previous), on
-        found.p[beat], found.spans[beat, :2] = _wave(smooth, *window, _LEAST["P"] * height, fs)
+    _find_p(found, smooth, before, _LEAST["P"] * height, fs)
     _put_in_order(found.spans)
     return found
+
+
+def _find_p(found, smooth, before, least, fs):
+    """Fill in the P waves: sought in the median beat, then near there in each beat that resembles it.
+
+    What is not locked to the QRS (fibrillation, noise) leaves little in the median, and an ectopic beat's P wave is not
+    where the others' are.
+    """
+    stops = found.spans[:, 2]
+    found.spans[:, 0], found.spans[:, 1] = stops - round(0.12 * fs), stops - 1
+    starts, windows = _before_qrs(found, smooth, before, fs)
+    known = np.flatnonzero(np.isfinite(windows).sum(axis=0) >= max(1, len(found) // 2))
+    if len(known) < _P_ROOM * fs:
+        return
+    usual = np.nanmedian(windows[:, known], axis=0)
+    peak, (start, stop) = _bump(usual, least)
+    if peak < 0:
+        return
+    low, high = known[0] + start, known[0] + stop
+    found.spans[:, 0], found.spans[:, 1] = starts + low, starts + high
+    near = windows[:, low:high]
+    seen = np.isfinite(near).all(axis=1)
+    shape = _above_chord(usual[start:stop])
+    deflection = _above_chord(np.where(seen[:, None], near, 0.0))
+    size = np.linalg.norm(deflection, axis=1) * np.linalg.norm(shape)
+    alike = seen & (deflection @ shape > _P_ALIKE * size) & (np.ptp(deflection, axis=1) > least)
+    if alike.sum() >= _P_SHARE * seen.sum():
+        at = np.argmax(np.sign(shape[peak - start]) * deflection, axis=1)
+        found.p[alike] = (starts + low + at)[alike]
+
+
+def _before_qrs(found, smooth, before, fs):
+    """First samples and windows (n_beats, n_times) from the end of the previous T wave to the QRS; NaN elsewhere."""
+    n_before = round(_P_FROM * fs)
+    gap = max(int(np.median(found.r - found.spans[:, 2])), round(_P_NEAREST * fs))
+    starts, index = found.r - n_before, np.arange(n_before - gap)
+    at = starts[:, None] + index
+    first = starts + n_before - np.minimum(_P_LAST * before, n_before).astype(int)
+    first[1:] = np.maximum(first[1:], found.spans[:-1, 5])
+    seen = (at >= np.maximum(first, 0)[:, None]) & (at < len(smooth))
+    return starts, np.where(seen, smooth[np.clip(at, 0, len(smooth) - 1)], np.nan)
+
+
+def _above_chord(signals):
+    """Signals (…, n_times) without the straight line from their first to their last value."""
+    slope = np.linspace(0.0, 1.0, signals.shape[-1])
+    return signals - signals[..., :1] * (1 - slope) - signals[..., -1:] * slope
+
+
+def _bump(signal, least):
+    """Most prominent maximum or minimum of a signal, -1 if less prominent than ``least``, and its span."""
+    best, result = least, (-1, (0, 0))
+    for side in (signal, -signal):
+        peaks, found = find_peaks(side, prominence=best)
+        if peaks.size:
+            k = int(np.argmax(found["prominences"]))
+            best = found["prominences"][k]
+            low = side < side[peaks[k]] - (1 - _EDGE) * best
+            left, right = np.flatnonzero(low[: peaks[k]]), np.flatnonzero(low[peaks[k] :])
+            start, stop = left[-1] if left.size else 0, peaks[k] + (right[0] if right.size else len(low) - peaks[k])
+            result = int(peaks[k]), (int(start), int(stop))
+    return result
 
 
 def _find_qrs(signal, fs):
@@ -104,9 +169,10 @@ def _centres(slope, peaks, fs):
     return centre
 
 
-def _low_pass(signal, fs):
+def low_pass(signal, fs):
+    """Signals (…, n_timepoints) below 15 Hz: P and T waves."""
     sos = butter(2, _SMOOTH, fs=fs, output="sos")
-    return sosfiltfilt(sos, signal, padtype="even", padlen=min(round(0.3 * fs), len(signal) - 1))
+    return sosfiltfilt(sos, signal, padtype="even", padlen=min(round(0.3 * fs), signal.shape[-1] - 1))
 
 
 def _slope(signal, fs):
@@ -143,7 +209,7 @@ def _wave(smooth, low, high, least, fs):
     if hi - lo < 0.06 * fs:
         return -1, usual
     inside = smooth[lo:hi]
-    deflection = inside - np.linspace(inside[0], inside[-1], hi - lo)
+    deflection = _above_chord(inside)
     at = int(np.argmax(np.abs(deflection)))
     if np.abs(deflection[at]) < least:
         return -1, usual

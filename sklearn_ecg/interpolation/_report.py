@@ -1,0 +1,140 @@
+"""Whether a path keeps its waves."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.signal import find_peaks
+from sklearn.utils.validation import check_array
+
+from .._validation import check_fs
+from ._delineation import delineate, low_pass
+
+_STRAY = 0.5  # of a T wave's height
+_T_BEHIND, _P_AHEAD = 0.6, 0.3  # s; at the borders there may be the T and P waves of beats out of view
+_STRAY_LEAST = 0.1  # of a QRS's height
+
+
+@dataclass(frozen=True, eq=False)
+class PathReport:
+    """What happens to the waves on a path.
+
+    Attributes
+    ----------
+    n_p, n_qrs, n_t : ndarray of int64, shape (n_steps,)
+        Waves at each step, as :func:`count_waves` counts them.
+    within : ndarray of bool, shape (n_steps,)
+        Whether the number of QRS complexes lies between those of the ends.
+    monotone : ndarray of bool, shape (n_steps,)
+        Whether that number, since the step before, stayed or moved towards that of the last step.
+    continuous : ndarray of bool, shape (n_steps,)
+        Whether every QRS is near to where it was at the step before, or entered or left at a border.
+    owned : ndarray of bool, shape (n_steps,)
+        Whether every T wave follows a QRS: outside of the beats, and away from the borders, behind which there may be
+        more of them, there are no more deflections of the size of a T wave than at the ends.
+    """
+
+    n_p: np.ndarray
+    n_qrs: np.ndarray
+    n_t: np.ndarray
+    within: np.ndarray
+    monotone: np.ndarray
+    continuous: np.ndarray
+    owned: np.ndarray
+
+    @property
+    def steps(self):
+        """Whether each step is admissible: ndarray of bool, shape (n_steps,)."""
+        return self.within & self.monotone & self.continuous & self.owned
+
+    @property
+    def admissible(self):
+        """Whether all steps are."""
+        return bool(self.steps.all())
+
+
+def path_report(path, *, fs, jump=0.1):
+    """Judge by its waves whether a path leads through ECG.
+
+    A step is admissible if its number of QRS complexes lies between those of the ends, has not moved away from that of
+    the last step since the step before, every QRS has come at most ``jump`` since then unless it entered or left at a
+    border, and every T wave has its QRS.
+
+    Parameters
+    ----------
+    path : array-like of shape (n_steps, n_timepoints)
+        Signals of one lead, from one end of the path to the other.
+    fs : float
+        Sampling frequency in Hz, from 100 to 1000.
+    jump : float, default=0.1
+        Farthest way of a QRS from one step to the next, in s: the path must be fine enough.
+
+    Returns
+    -------
+    report : PathReport
+
+    Raises
+    ------
+    TypeError
+        If ``fs`` is not a number.
+    ValueError
+        If ``path`` is not 2-D, has fewer than two steps, holds NaN or infinity, or ``fs`` is out of range.
+
+    Examples
+    --------
+    >>> from sklearn_ecg.datasets import make_ecg
+    >>> from sklearn_ecg.interpolation import linear_path, transport_path
+    >>> a, b = (make_ecg(4, fs=128, heart_rate=rate, random_state=1).signal[0] for rate in (60, 75))
+    >>> path_report(transport_path(a, b, fs=128), fs=128).admissible
+    True
+    >>> path_report(linear_path(a, b), fs=128).admissible
+    False
+    """
+    fs = check_fs(fs)
+    path = check_array(path, dtype=np.float64, ensure_min_samples=2, input_name="path")
+    beats = [delineate(row, fs) for row in path]
+    n_qrs = np.array([step.whole.sum() for step in beats])
+    low, high = sorted((n_qrs[0], n_qrs[-1]))
+    change = np.diff(n_qrs, prepend=n_qrs[0])
+    kept = [_keeps_its_beats(*pair, jump * fs) for pair in pairwise(beats)]
+    stray = _count_stray(path, beats, fs)
+    return PathReport(
+        n_p=np.array([(step.p >= 0).sum() for step in beats]),
+        n_qrs=n_qrs,
+        n_t=np.array([(step.t >= 0).sum() for step in beats]),
+        within=(low <= n_qrs) & (n_qrs <= high),
+        monotone=change * np.sign(n_qrs[-1] - n_qrs[0]) >= np.abs(change),
+        continuous=np.array([True, *kept]),
+        owned=stray <= max(stray[0], stray[-1]),
+    )
+
+
+def _keeps_its_beats(before, after, reach):
+    """Whether the beats of two steps in a row meet in order, but for some at the borders."""
+    few, many = sorted((before.centre[before.whole], after.centre[after.whole]), key=len)
+    ways = [np.abs(many[i : i + len(few)] - few) for i in range(len(many) - len(few) + 1)]
+    return any((way <= reach).all() for way in ways)
+
+
+def _count_stray(path, beats, fs):
+    """Deflections of the size of a T wave that lie in no beat, at each step."""
+    smooth = low_pass(path, fs)
+    least = min(_least_of_t(smooth[end], beats[end]) for end in (0, -1))
+    counts = []
+    for row, step in zip(smooth, beats, strict=True):
+        free = np.ones(len(row), dtype=bool)
+        free[: round(_T_BEHIND * fs)] = free[-round(_P_AHEAD * fs) :] = False
+        for start, stop in step.spans[:, [0, 5]]:
+            free[max(start, 0) : max(stop, 0)] = False
+        bumps = np.concatenate([find_peaks(side, prominence=least)[0] for side in (row, -row)])
+        counts.append(free[bumps].sum())
+    return np.array(counts)
+
+
+def _least_of_t(smooth, beats):
+    """Half the usual height of a T wave, infinite where there is none."""
+    if not (beats.t >= 0).any():
+        return np.inf
+    spans = np.clip(beats.spans[beats.t >= 0, 4:], 0, len(smooth) - 1)
+    height = np.median([np.ptp(smooth[start : stop + 1]) for start, stop in spans])
+    return max(_STRAY * height, _STRAY_LEAST * np.ptp(smooth))
