@@ -9,7 +9,7 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 from ..preprocessing import detect_r_peaks
 
 _MARGIN = 0.1  # s; a QRS whose centre is closer to an end is not counted: it may be cut off
-_BORDER, _STEEP = 0.45, 0.4  # s; a QRS cut off leaves its T wave, which is less steep than this share of the beats
+_STEEP = 0.4  # of the beats' usual steepness; less is the T wave of a beat that a border cuts off, or a giant T wave
 _HALF_QRS = 0.06  # s
 _SMOOTH = 15.0  # Hz; P and T waves have little above
 _QRS_REACH = (0.12, 0.16)  # s before and after the R peak: the farthest ends of a QRS
@@ -145,16 +145,13 @@ def _bump(signal, least):
 
 
 def _find_qrs(signal, fs):
-    """R peaks, and the slope of the signal; at a border, what is much less steep than the other beats is none."""
+    """R peaks, and the slope of the signal; what is much less steep than the other beats is none."""
     peaks = detect_r_peaks(signal, fs=fs)
     slope = _slope(signal, fs)
-    if len(peaks) < 2:
+    if len(peaks) == 0:
         return peaks, slope
-    reach = round(_HALF_QRS * fs)
-    steepest = maximum_filter1d(slope, 2 * reach + 1)[peaks]
-    inside = (peaks >= _BORDER * fs) & (peaks < len(signal) - _BORDER * fs)
-    usual = np.median(steepest[inside] if inside.any() else steepest)
-    return peaks[inside | (steepest >= _STEEP * usual)], slope
+    steepest = maximum_filter1d(slope, 2 * round(_HALF_QRS * fs) + 1)[peaks]
+    return peaks[steepest >= _STEEP * np.median(steepest)], slope
 
 
 def _centres(slope, peaks, fs):

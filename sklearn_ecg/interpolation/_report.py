@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_array
 from .._validation import check_fs
 from ._delineation import delineate, low_pass
 
-_STRAY = 0.5  # of a T wave's height
-_T_BEHIND, _P_AHEAD = 0.6, 0.3  # s; at the borders there may be the T and P waves of beats out of view
+_STRAY = 0.75  # of a T wave's height
+_T_BEHIND, _P_AHEAD = 0.6, 0.3  # s around R, also of one beyond the border: where a beat may have its waves
 _STRAY_LEAST = 0.1  # of a QRS's height
 
 
@@ -124,15 +124,15 @@ def _count_stray(path, beats, fs):
     for row, step in zip(smooth, beats, strict=True):
         free = np.ones(len(row), dtype=bool)
         free[: round(_T_BEHIND * fs)] = free[-round(_P_AHEAD * fs) :] = False
-        for start, stop in step.spans[:, [0, 5]]:
-            free[max(start, 0) : max(stop, 0)] = False
+        for r in step.r:
+            free[max(r - round(_P_AHEAD * fs), 0) : r + round(_T_BEHIND * fs)] = False
         bumps = np.concatenate([find_peaks(side, prominence=least)[0] for side in (row, -row)])
         counts.append(free[bumps].sum())
     return np.array(counts)
 
 
 def _least_of_t(smooth, beats):
-    """Half the usual height of a T wave, infinite where there is none."""
+    """Three quarters of the usual height of a T wave, infinite where there is none."""
     if not (beats.t >= 0).any():
         return np.inf
     spans = np.clip(beats.spans[beats.t >= 0, 4:], 0, len(smooth) - 1)
