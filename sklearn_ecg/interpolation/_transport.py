@@ -93,7 +93,7 @@ def _move(a, b, beats_a, beats_b, t, fs):
     """Path (n_steps, n_timepoints) from ``a``, which has no fewer beats than ``b``."""
     n = len(a)
     a, b = a.copy(), b.copy()
-    matched_a, matched_b = _match(beats_a, beats_b, n)
+    matched_a, matched_b = match_beats_of(beats_a, beats_b, n)
     fragments = _take_fragments(a, beats_a, matched_a), _take_fragments(b, beats_b, matched_b)
     sides = [(beats.spans, beats.whole) for beats in (beats_a, beats_b)]
     left = _left_lead(sides[0], matched_a[0], sides[1], matched_b[0], fs)
@@ -110,11 +110,13 @@ def _move(a, b, beats_a, beats_b, t, fs):
     return path
 
 
-def _match(beats_a, beats_b, n):
+def match_beats_of(beats_a, beats_b, n):
     """Indices of the matched beats of both: the block of whole beats with the least sum of squared ways.
 
     A beat next to it that is too near to a border to be counted is matched where its QRS is in view.
     """
+    if beats_a.whole.sum() < beats_b.whole.sum():
+        return match_beats_of(beats_b, beats_a, n)[::-1]
     index_a, index_b = np.flatnonzero(beats_a.whole), np.flatnonzero(beats_b.whole)
     r_a, r_b = beats_a.r[index_a], beats_b.r[index_b]
     ways = [np.sum((r_a[i : i + len(r_b)] - r_b) ** 2) for i in range(len(r_a) - len(r_b) + 1)]
