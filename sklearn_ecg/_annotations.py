@@ -38,6 +38,9 @@ STANDARD_LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", 
 LIMB_LEADS = MappingProxyType({"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)})
 """Limb leads that follow from I and II: the factors of the two (Einthoven, Goldberger)."""
 
+INDEPENDENT_LEADS: tuple[str, ...] = tuple(lead for lead in STANDARD_LEADS if lead not in LIMB_LEADS)
+"""The eight of the twelve standard leads from which the other four follow."""
+
 
 def aami_classes(symbols) -> list[str | None]:
     """AAMI class of every annotation symbol, None where the symbol is not a beat."""

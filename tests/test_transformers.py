@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import CNNLSTMAttention, preprocessing
 from sklearn_ecg._validation import flatten_leads, signal_feature_names
-from sklearn_ecg.preprocessing import _transformers
+from sklearn_ecg.preprocessing import LeadConverter, _transformers
 from sklearn_ecg.preprocessing._scaling import ECGScaler
 from sklearn_ecg.preprocessing._transformers import ECGFilter, ECGResampler
 
@@ -28,6 +28,7 @@ TRANSFORMERS = {
     "lead": ECGScaler(by="lead"),
     "record": ECGScaler(by="record", method="robust"),
     "beat": ECGScaler(by="beat", method="max"),
+    "leads": LeadConverter(),
 }
 BY_RECORD = {name: transformer for name, transformer in TRANSFORMERS.items() if name != "beat"}
 
@@ -354,7 +355,7 @@ def test_twelve_leads_do_not_train_as_one(name):
     X, y = records(12, 16, n=80), np.repeat(["N", "V"], 40)
     classifier = CNNLSTMAttention(channels=(4,), max_epochs=1, random_state=0)
     pipeline = make_pipeline(clone(BY_RECORD[name]), classifier).set_output(transform="pandas")
-    with pytest.raises(ValueError, match=r"names tell 12 lead\(s\) \(lead0, .*lead11\) .* n_leads=1"):
+    with pytest.raises(ValueError, match=r"names tell 12 lead\(s\) \((lead0|I), .*(lead11|V6)\) .* n_leads=1"):
         pipeline.fit(X, y)
     pipeline.set_params(cnnlstmattention__n_leads=12).fit(X, y)
     assert pipeline[-1].layout_.n_leads == 12

@@ -17,8 +17,7 @@ TABLES = {"N": NORMAL, "S": ATRIAL, "V": VENTRICULAR}
 UNIT_PEAK = 30 * 0.1**2 / (2 * np.pi)
 """Height of the R wave in the units of the model."""
 
-INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
-# wave heights relative to lead II
+# wave heights relative to lead II, of the eight independent leads
 _GAINS = {
     "P": (0.6, 1.0, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4),
     "Q": (0.5, 1.0, 0.0, 0.0, 0.0, 0.3, 0.7, 0.8),

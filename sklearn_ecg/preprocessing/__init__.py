@@ -1,8 +1,9 @@
-"""Signal preprocessing: filters, resampling, scaling, R-peak detection, beats, and the two forms of records."""
+"""Signal preprocessing: filters, resampling, scaling, leads, R-peak detection, beats, and the two forms of records."""
 
 from .._validation import flatten_leads, unflatten_leads
 from ._beat_features import PATIENT_FEATURES, RR_FEATURES
 from ._beats import extract_beats
+from ._leads import LeadConverter
 from ._rpeaks import detect_r_peaks
 from ._scaling import ECGScaler
 from ._transformers import ECGFilter, ECGResampler
@@ -13,6 +14,7 @@ __all__ = [
     "ECGFilter",
     "ECGResampler",
     "ECGScaler",
+    "LeadConverter",
     "detect_r_peaks",
     "extract_beats",
     "flatten_leads",

@@ -122,7 +122,7 @@ class SignalTransformer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_out : ndarray of shape (n_samples, n_features_out) or (n_samples, n_leads, n_timepoints_out)
+        X_out : ndarray of shape (n_samples, n_features_out) or (n_samples, n_leads_out, n_timepoints_out)
             In the form that came in, 2-D or 3-D; float32 if ``X`` is float32, else float64. Side columns are those
             of ``X``.
 
@@ -134,8 +134,9 @@ class SignalTransformer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         rows, layout = self._read(X, reset=False)
         out = map_signals(rows, layout, self.layout_out_, self._apply)
-        shape = np.shape(X)[:2] if is_cube(X) and not wants_frame(self) else (_num_samples(X),)
-        return out.reshape(*shape, -1)
+        if wants_frame(self) or not is_cube(X):
+            return out.reshape(_num_samples(X), -1)
+        return out.reshape(len(X), self._n_blocks_out(X), -1)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the (flattened) output.
@@ -161,6 +162,10 @@ class SignalTransformer(TransformerMixin, BaseEstimator):
 
     def _read(self, X, *, reset):
         return validate_rows(self, X, reset=reset)
+
+    def _n_blocks_out(self, X):
+        """Length of the second axis, of leads or of beats, of what 3-D input becomes."""
+        return np.shape(X)[1]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,175 @@
+"""Selection, reordering and derivation of leads by name."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS
+from .._validation import RowLayout, read_lead_columns, signal_feature_names
+from ._beats import lead_index
+from ._transformers import SignalTransformer, lead_and_side_names
+
+_SETS = {"standard": STANDARD_LEADS, "independent": INDEPENDENT_LEADS}
+_BY_NUMBER = {len(leads): leads for leads in _SETS.values()}
+
+
+class LeadConverter(SignalTransformer):
+    """Choose leads by name, and derive the limb leads that are absent from I and II.
+
+    Eight of the twelve standard leads are independent. The others follow from them by Einthoven's law and Goldberger's
+    definitions: III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2 and aVF = II - I / 2. A lead that came in is handed
+    on as it is; only absent ones are computed.
+
+    Parameters
+    ----------
+    lead_names : str or sequence of str, default=None
+        Names of the leads that come in, in their order. By default those that the column names tell; where these tell
+        none, 8 leads are I, II, V1 to V6 and 12 leads the standard twelve, I, II, III, aVR, aVL, aVF, V1 to V6.
+    leads_out : str or sequence of str, default=None
+        Names of the leads wanted, in the order wanted: one or several names, "standard" for the twelve standard leads,
+        or "independent" for I, II, V1 to V6. By default the leads that came in. Upper and lower case are not told
+        apart (AVR is aVR). "II" also finds "MLII", but nothing is derived from modified leads.
+    n_leads : int, default=1
+        Number of leads in a 2-D row.
+    n_side_features : int, default=0
+        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
+
+    Attributes
+    ----------
+    lead_names_in_, lead_names_out_ : tuple of str
+        Names of the leads that come in and go out; ``lead0 …`` where nothing tells them.
+    matrix_ : ndarray of shape (n_leads_out, n_leads)
+        Factors of the leads that come in, for each lead that goes out.
+    layout_, layout_out_ : RowLayout
+        How the rows that come in and go out are read.
+    n_features_in_ : int
+        Width of a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where ``X`` has them.
+
+    References
+    ----------
+    Goldberger (1942), A simple, indifferent, electrocardiographic electrode of zero potential and a technique of
+    obtaining augmented, unipolar, extremity leads, American Heart Journal 23(4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> eight = np.arange(8.0).reshape(1, 8, 1)
+    >>> LeadConverter(leads_out=["aVF", "V1", "II"]).fit_transform(eight).ravel()
+    array([1., 2., 1.])
+    >>> LeadConverter(leads_out="standard").fit_transform(eight).shape
+    (1, 12, 1)
+    """
+
+    _parameter_constraints = {
+        "lead_names": [str, "array-like", None],
+        "leads_out": [str, "array-like", None],
+        "n_leads": [Interval(Integral, 1, None, closed="left")],
+        "n_side_features": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, *, lead_names=None, leads_out=None, n_leads=1, n_side_features=0):
+        self.lead_names = lead_names
+        self.leads_out = leads_out
+        self.n_leads = n_leads
+        self.n_side_features = n_side_features
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of the (flattened) output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; by default those seen in ``fit``.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            ``II_0000 …`` with the leads that go out, and then the names of the side columns. The input names, or
+            ``x0 …`` with one lead, where the leads stay as they are and nothing tells their names.
+        """
+        check_is_fitted(self)
+        _, sides = lead_and_side_names(self, input_features)
+        if not self._named_:
+            return super().get_feature_names_out(input_features)
+        return signal_feature_names(self.lead_names_out_, self.layout_out_.n_timepoints, sides)
+
+    def _prepare(self, layout):
+        names = self._names_in(layout)
+        wanted = None if self.leads_out is None else _name_list("leads_out", self.leads_out)
+        self._named_ = names is not None
+        if names is None and wanted is not None:
+            raise ValueError(
+                f"leads_out={self.leads_out!r} needs the names of the {layout.n_leads} lead(s) that come in: "
+                "give lead_names."
+            )
+        self.lead_names_in_ = tuple(names or (f"lead{i}" for i in range(layout.n_leads)))
+        self.lead_names_out_ = self.lead_names_in_ if wanted is None else wanted
+        self.matrix_ = _factors(self.lead_names_in_, self.lead_names_out_)
+        return RowLayout(len(self.matrix_), layout.n_timepoints, layout.n_side_features)
+
+    def _names_in(self, layout):
+        """Names of the leads that come in, None where nothing tells them."""
+        told = self._told(layout)
+        if self.lead_names is None:
+            return told or _BY_NUMBER.get(layout.n_leads)
+        names = _name_list("lead_names", self.lead_names)
+        if len(names) != layout.n_leads:
+            raise ValueError(f"lead_names has {len(names)} name(s), but X is read with {layout.n_leads} lead(s).")
+        if told and [_plain(name) for name in told] != [_plain(name) for name in names]:
+            raise ValueError(f"The column names tell the leads {', '.join(told)}, but lead_names {', '.join(names)}.")
+        return names
+
+    def _told(self, layout):
+        """Names of the leads told by the column names, None where they tell none or only count them."""
+        told = read_lead_columns(list(getattr(self, "feature_names_in_", ())))
+        if told is None or told[0] == [f"lead{i}" for i in range(layout.n_leads)]:
+            return None
+        return tuple(told[0])
+
+    def _apply(self, signals):
+        return self.matrix_ @ signals
+
+    def _n_blocks_out(self, X):
+        return self.layout_out_.n_leads
+
+
+def _plain(name):
+    return name.lower()
+
+
+def _name_list(parameter, value):
+    """Tuple of different names that a parameter gives, one of them, several, or one of the named sets."""
+    names = (value,) if isinstance(value, str) else tuple(value)
+    if parameter == "leads_out" and len(names) == 1 and names[0] in _SETS:
+        return _SETS[names[0]]
+    strings = all(isinstance(name, str) for name in names)
+    if not names or not strings or len({_plain(name) for name in names}) < len(names):
+        raise ValueError(f"{parameter} must hold at least one lead, none twice, got {value!r}.")
+    return tuple(str(name) for name in names)
+
+
+def _factors(names_in, names_out):
+    """Factors (n_out, n_in) of the leads that come in; ValueError that names the leads that cannot be had."""
+    limb = {_plain(name): factors for name, factors in LIMB_LEADS.items()}
+    plain = [_plain(name) for name in names_in]
+    one_and_two = [plain.index(name) if name in plain else -1 for name in ("i", "ii")]  # a modified lead will not do
+    matrix, missing = np.zeros((len(names_out), len(names_in))), {}
+    for row, name in zip(matrix, names_out, strict=True):
+        place = lead_index(names_in, name)
+        if place >= 0:
+            row[place] = 1.0
+        elif _plain(name) in limb and -1 not in one_and_two:
+            row[one_and_two] = limb[_plain(name)]
+        else:
+            missing[name] = [lead for lead, at in zip(("I", "II"), one_and_two, strict=True) if at < 0]
+    if missing:
+        derived = {
+            name: f"{name} (to derive it, {' and '.join(lacking)})" if _plain(name) in limb else name
+            for name, lacking in missing.items()
+        }
+        raise ValueError(f"X lacks {', '.join(derived.values())}; it has the leads {', '.join(names_in)}.")
+    return matrix
