@@ -315,6 +315,8 @@ def test_fetch_ludb(tmp_path, write_record, write_annotations):
     with pytest.warns(UserWarning, match="holds 2 of the 200 records"):
         bunch = fetch_ludb(data_home=home, download_if_missing=False)
     assert bunch.data.shape == (2, 12, 5000) and bunch.data.dtype == np.float32
+    counts = np.fromfile(home / "ludb" / "data" / "1.dat", dtype="<i2").reshape(5000, 12).T
+    np.testing.assert_allclose(bunch.data[0], counts / 1000, atol=1e-7)  # µV, whatever the gain of 200 says
     assert bunch.lead_names == STANDARD_LEADS and bunch.fs == 500
     assert bunch.target.tolist() == ["Sinus rhythm"] * 2 and bunch.age.tolist() == [90, 90] and bunch.sex[0] == "F"
     assert bunch.diagnoses[0]["Hypertrophies"] == ["Left ventricular overload", "Left atrial hypertrophy"]
@@ -394,3 +396,7 @@ def test_real_ludb(data_home):
     qrs = marks[marks["wave"] == "QRS"]
     assert len(qrs) and (qrs["onset"] == -1).all()
     assert bunch.data.shape == (len(present), 12, 5000) and np.isfinite(bunch.data).all()
+    one, two, three, right, left, foot = (bunch.data[:, place] for place in range(6))
+    for lead, wanted in [(three, two - one), (right, -(one + two) / 2), (left, one - two / 2), (foot, two - one / 2)]:
+        assert np.abs(lead - wanted).max() < 0.00051
+    assert 1.0 < np.median(np.ptp(two, axis=1)) < 2.0  # mV

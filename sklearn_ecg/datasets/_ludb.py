@@ -14,6 +14,7 @@ _DATABASE = "ludb/1.0.1"
 _RECORDS = tuple(str(number) for number in range(1, 201))
 _FS = 500.0
 _TABLE = "ludb.csv"
+_MILLIVOLTS_PER_COUNT = 0.001
 _WAVES = {"p": "P", "N": "QRS", "t": "T"}
 _OLDEST = 90.0
 _TEXT_COLUMNS = {"ID", "Sex", "Age"}
@@ -24,6 +25,10 @@ doi:10.1109/ACCESS.2020.3029211; PhysioNet, doi:10.13026/eegm-h675; Open Data Co
 200 recordings of 10 s, twelve standard leads at 500 Hz, with diagnoses, and with the onsets, peaks and offsets of P
 waves, QRS complexes and T waves marked by cardiologists in every lead by itself. The first and last beats of a record
 are mostly not marked: score within the marked span only. Every record counts as a patient of its own.
+
+Amplitudes: the headers of 1.0.1 give every lead of every record a gain of its own, by which each spans exactly 1 mV.
+The counts in the files obey Einthoven's law and Goldberger's definitions to the last digit (III = II - I without a
+remainder), so that they have one unit in all leads; their size fits 1 µV. The loader reads them so.
 """
 
 
@@ -42,7 +47,8 @@ def fetch_ludb(*, data_home=None, download_if_missing=True, records="all"):
     Returns
     -------
     ludb : Bunch
-        ``data`` : float32 of shape (n_records, 12, 5000), mV.
+        ``data`` : float32 of shape (n_records, 12, 5000), mV: the counts in the files as µV. The gains of the headers
+        are left aside, since they scale each lead to a span of 1; ``DESCR`` says more.
         ``target`` : rhythm of every record, such as "Sinus bradycardia" ("" where none is given).
         ``diagnoses`` : for every record, a dict of the columns of ``ludb.csv``, each a list of findings.
         ``boundaries`` : for every record, a dict of lead → waves, a structured array with the fields "wave" ("P",
@@ -115,6 +121,8 @@ def _age(cell):
 
 def _read_record(folder, name):
     signal, header = read_signal(folder, name)
+    gain, baseline = (np.asarray(scale)[:, None] for scale in (header.adc_gain, header.baseline))
+    signal = np.rint(signal * gain + baseline) * _MILLIVOLTS_PER_COUNT
     waves = {lead: _waves(read_annotations(folder, name, lead.lower())) for lead in STANDARD_LEADS}
     if any(len(marks) and marks["peak"].max() >= signal.shape[1] for marks in waves.values()):
         raise OSError(f"Record {name}: annotations in {folder} lie beyond the signal's {signal.shape[1]} samples.")
