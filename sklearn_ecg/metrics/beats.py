@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validation import check_fs
+from ._plain import ratio
 
 __all__ = ["BeatMatch", "match_beats"]
 
@@ -29,17 +30,17 @@ class BeatMatch:
     @property
     def sensitivity(self) -> float:
         """Se = tp / (tp + fn); NaN without reference beats."""
-        return _ratio(self.tp, self.tp + self.fn)
+        return ratio(self.tp, self.tp + self.fn)
 
     @property
     def ppv(self) -> float:
         """Positive predictive value, +P = tp / (tp + fp); NaN without detections."""
-        return _ratio(self.tp, self.tp + self.fp)
+        return ratio(self.tp, self.tp + self.fp)
 
     @property
     def f1(self) -> float:
         """F1 = 2 tp / (2 tp + fp + fn); NaN when both sides are empty."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def n_errors(self) -> int:
@@ -148,7 +149,3 @@ def _as_times(values, name):
     if not np.isfinite(values).all():
         raise ValueError(f"{name} must hold finite sample indices, got NaN or infinity.")
     return values
-
-
-def _ratio(part, whole):
-    return part / whole if whole else float("nan")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._annotations import AAMI_CLASSES
+from ._plain import cell, none_for_nan
 
 __all__ = ["AAMIReport", "aami_report", "macro_f1", "record_confusions"]
 
@@ -76,8 +77,8 @@ class AAMIReport:
         return {
             "labels": list(self.labels),
             "support": self.support,
-            **{name: {label: _none_for_nan(x) for label, x in rate.items()} for name, rate in rates.items()},
-            **{name: _none_for_nan(getattr(self, name)) for name in ("macro_f1", "accuracy", "kappa")},
+            **{name: {label: none_for_nan(x) for label, x in rate.items()} for name, rate in rates.items()},
+            **{name: none_for_nan(getattr(self, name)) for name in ("macro_f1", "accuracy", "kappa")},
             "classes": list(self.classes),
             "confusion": self.confusion.tolist(),
         }
@@ -87,10 +88,12 @@ class AAMIReport:
         columns = [self.sensitivity, self.ppv, self.f1]
         lines = [f"{'class':<{width}}{'beats':>9}{'Se':>8}{'+P':>8}{'F1':>8}"]
         for label, count in self.support.items():
-            lines.append(f"{label!s:<{width}}{count:>9}" + "".join(f"{_cell(column[label]):>8}" for column in columns))
+            lines.append(
+                f"{label!s:<{width}}{count:>9}" + "".join(f"{cell(column[label], '.3f'):>8}" for column in columns)
+            )
         lines.append("")
         for name in ("macro_f1", "accuracy", "kappa"):
-            lines.append(f"{name:<{width + 25}}{_cell(getattr(self, name)):>8}")
+            lines.append(f"{name:<{width + 25}}{cell(getattr(self, name), '.3f'):>8}")
         lines += ["", f"{'true':<{width}}" + "".join(f"{f'as {name}':>{width + 1}}" for name in self.classes)]
         for name, row in zip(self.classes, self.confusion, strict=True):
             lines.append(f"{name!s:<{width}}" + "".join(f"{count:>{width + 1}}" for count in row))
@@ -250,11 +253,3 @@ def f1_and_macro(confusion, n_labels):
     """F1 of the labels, then their mean with 0 for undefined ones: (..., n_labels + 1)."""
     scores = _f1(confusion)[..., :n_labels]
     return np.concatenate([scores, np.nan_to_num(scores).mean(axis=-1, keepdims=True)], axis=-1)
-
-
-def _none_for_nan(value):
-    return None if np.isnan(value) else value
-
-
-def _cell(value):
-    return "-" if np.isnan(value) else f"{value:.3f}"

@@ -4,8 +4,9 @@ matplotlib is imported when something is drawn: ``pip install sklearn_ecg[plot]`
 :class:`sklearn.metrics.ConfusionMatrixDisplay`'s.
 """
 
+from ._agreement import IntervalAgreementDisplay
 from ._beats import BeatClassDisplay
 from ._history import HistoryDisplay
 from ._relevance import AttentionDisplay, SaliencyDisplay
 
-__all__ = ["AttentionDisplay", "BeatClassDisplay", "HistoryDisplay", "SaliencyDisplay"]
+__all__ = ["AttentionDisplay", "BeatClassDisplay", "HistoryDisplay", "IntervalAgreementDisplay", "SaliencyDisplay"]
