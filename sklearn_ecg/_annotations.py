@@ -41,6 +41,9 @@ LIMB_LEADS = MappingProxyType({"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (
 INDEPENDENT_LEADS: tuple[str, ...] = tuple(lead for lead in STANDARD_LEADS if lead not in LIMB_LEADS)
 """The eight of the twelve standard leads from which the other four follow."""
 
+INTERVALS: tuple[str, ...] = ("heart_rate", "pr", "qrs", "qt")
+"""What is measured in an ECG, in the order of columns: beats a minute, then milliseconds."""
+
 
 def aami_classes(symbols) -> list[str | None]:
     """AAMI class of every annotation symbol, None where the symbol is not a beat."""

@@ -11,6 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg.datasets import _download, fetch_ptbxl
 from sklearn_ecg.datasets._wfdb import quiet_wfdb, read_plain_signal
+from sklearn_ecg.metrics import INTERVALS
 
 LEADS = [lead.upper() for lead in STANDARD_LEADS]
 COLUMNS = ["ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold", "filename_lr", "filename_hr"]
@@ -56,6 +57,19 @@ def write_ptbxl(folder):
     with (folder / "ptbxl_database.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([COLUMNS, *table])
     (folder / "scp_statements.csv").write_text(STATEMENTS)
+
+
+FEATURES = """T_Dur_Global,QRS_Dur_Global,ecg_id,RR_Mean_Global,PR_Int_Global,QT_Int_Global
+200,92,1.0,1000,160,400
+,110,3,750.0,,380.5
+180,96,2,600,0,350
+"""
+"""Record 3 has no PR, record 2 an impossible one, record 4 no row; the key stands amid the columns, as in PTB-XL+."""
+
+
+def write_features(folder):
+    (folder / "features").mkdir(parents=True)
+    (folder / "features" / "12sl_features.csv").write_text(FEATURES)
 
 
 @pytest.fixture
@@ -140,6 +154,53 @@ def test_side_features(ptbxl):
     np.testing.assert_array_equal(X[:, :-1], bunch.data[:, :-1])
     assert X[2, -1] == 58.5
     assert ptbxl(records=[1, 2], side_features=("age",)).data[:, -1].tolist() == [56, 90]
+
+
+def test_features(ptbxl):
+    assert "features" not in ptbxl()
+    with pytest.raises(FileNotFoundError, match=r"plus holds no features/12sl_features\.csv.*if_missing=True"):
+        ptbxl(features=True)
+    write_features(ptbxl.folder.parent / "ptbxl_plus")
+    bunch = ptbxl(features=True, records=[4, 3, 2, 1])
+    np.testing.assert_array_equal(bunch.features["PR_Int_Global"], [np.nan, np.nan, np.nan, 160])
+    np.testing.assert_array_equal(bunch.features["RR_Mean_Global"], [np.nan, 750, 600, 1000])
+    nothing = [np.nan] * 4
+    wanted = [nothing, [80, np.nan, 110, 380.5], [100, np.nan, 96, 350], [60, 160, 92, 400]]
+    np.testing.assert_array_equal(bunch.intervals, wanted)
+    assert bunch.interval_names == INTERVALS and "12SL" in bunch.DESCR and "12SL" not in ptbxl().DESCR
+    np.testing.assert_array_equal(bunch.data[::-1], ptbxl().data)
+
+
+def test_features_of_another_kind(ptbxl):
+    write_features(ptbxl.folder.parent / "ptbxl_plus")
+    table = ptbxl.folder.parent / "ptbxl_plus" / "features" / "12sl_features.csv"
+    for text, message in (
+        (
+            FEATURES.replace("ecg_id", "id"),
+            "is not the table of PTB-XL\\+: it wants the columns ecg_id, RR_Mean",
+        ),
+        ("", "is not the table of PTB-XL"),
+        (FEATURES.replace("750.0", "fast"), r"12sl_features\.csv is damaged"),
+        (FEATURES + "180,96\n", r"12sl_features\.csv is damaged"),
+    ):
+        table.write_text(text)
+        with pytest.raises(OSError, match=message):
+            ptbxl(features=True)
+
+
+def test_features_download(source, tmp_path, write_sums):
+    plus = source.folder.parents[1] / "ptb-xl-plus" / "1.0.1"
+    write_features(plus)
+    write_sums(plus)
+    bunch = fetch_ptbxl(data_home=tmp_path, records=[1], leads="II", features=True)
+    assert bunch.intervals.tolist() == [[60, 160, 92, 400]]
+    source.asked.clear()
+    fetch_ptbxl(data_home=tmp_path, records=[1], leads="II", features=True)
+    assert source.asked == []
+    (tmp_path / "ptbxl_plus" / "features" / "12sl_features.csv").unlink()
+    (plus / "features" / "12sl_features.csv").write_text(FEATURES.replace("160", "166"))
+    with pytest.raises(OSError, match=r"12sl_features\.csv came damaged"):
+        fetch_ptbxl(data_home=tmp_path, records=[1], leads="II", features=True)
 
 
 def test_folds(ptbxl):

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from ._download import get_data_home, provide_files, provide_records
 from ._frame import as_requested
+from ._ptbxl_plus import ABOUT, fetch_features, intervals_of
 from ._rows import check_leads, check_side_features, read_rows, warn_of_unknown
 
 _DATABASE = "ptb-xl/1.0.3"
@@ -44,6 +45,7 @@ def fetch_ptbxl(
     task="superclass",
     min_likelihood=0.0,
     side_features=(),
+    features=False,
     return_X_y=False,
     as_frame=False,
 ):
@@ -56,7 +58,7 @@ def fetch_ptbxl(
     Parameters
     ----------
     data_home : path-like, default=None
-        Folder that holds ``ptbxl/``; see :func:`get_data_home`.
+        Folder that holds ``ptbxl/``, and ``ptbxl_plus/`` for ``features``; see :func:`get_data_home`.
     download_if_missing : bool, default=True
         False serves the records on disk, with a warning that names the missing ones.
     records : "all" or list of int, default="all"
@@ -75,6 +77,9 @@ def fetch_ptbxl(
     side_features : sequence of {"age", "sex"}, default=()
         Columns after the signal: age in years, and sex, 0 male and 1 female. An unknown age stays NaN, with a
         warning; see Notes.
+    features : bool, default=False
+        Whether to join the intervals that the 12SL program measured, from PTB-XL+: ``features/12sl_features.csv`` in
+        the folder ``ptbxl_plus/`` of the data home, downloaded if missing.
     return_X_y : bool, default=False
         Return (data, target) only.
     as_frame : bool, default=False
@@ -90,6 +95,10 @@ def fetch_ptbxl(
         ``target_names`` : classes, the columns of ``target``; superclasses are NORM, MI, STTC, CD, HYP.
         ``groups`` : patient of every record. ``fold`` : 1 to 10. ``ecg_id`` : name of every record.
         ``age`` : years; NaN where unknown, 90 for "over 89" (300 in the table). ``sex`` : "M", "F".
+        ``features`` : where asked for, a dict of RR_Mean_Global, PR_Int_Global, QRS_Dur_Global and QT_Int_Global, each
+        a float array of shape (n_records,) in ms. ``intervals`` : the same as a target of regression, of shape
+        (n_records, 4): heart rate in bpm (60,000 / RR), PR, QRS and QT in ms; ``interval_names`` : names of its
+        columns. NaN where the record or the value is not in the table, or the value is not positive.
         ``metadata`` : all columns of the table as they stand there, a dict of column → array of str.
         ``fs`` (Hz), ``lead_names``, ``n_leads``, ``n_side_features``, ``side_feature_names``, ``feature_names``,
         ``DESCR``.
@@ -134,6 +143,10 @@ def fetch_ptbxl(
         side_feature_names=side_features,
         DESCR=_ABOUT,
     )
+    if features:
+        bunch.features = fetch_features(bunch.ecg_id, data_home, download_if_missing)
+        bunch.intervals, bunch.interval_names = intervals_of(bunch.features)
+        bunch.DESCR += ABOUT
     return as_requested(bunch, _SECONDS * fs, return_X_y=return_X_y, as_frame=as_frame)
 
 

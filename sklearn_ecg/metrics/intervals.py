@@ -6,6 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from sklearn.metrics import make_scorer
 
+from .._annotations import INTERVALS
 from ._plain import cell, none_for_nan
 
 __all__ = [
@@ -19,9 +20,6 @@ __all__ = [
     "interval_report",
     "interval_scorers",
 ]
-
-INTERVALS = ("heart_rate", "pr", "qrs", "qt")
-"""Columns of targets and predictions, unless others are named."""
 
 INTERVAL_UNITS = MappingProxyType({"heart_rate": "bpm"})
 """Units other than ms."""
