@@ -37,6 +37,7 @@ ESTIMATOR = {
     "preprocessing",
     "segmentation",
 }
+PACKAGES_OF_DATA = {"wfdb", "pooch", "pandas", "tqdm", "torch", "deepfakeecg"}
 ALLOWED = {
     "__init__": set(),
     "_annotations": set(),
@@ -60,10 +61,10 @@ ALLOWED = {
     "adaptation": {"numpy", "scipy", "sklearn", "_base_classifier", "_validation"},
     "ensemble": {"numpy", "sklearn", "_validation"},
     "explain": {"numpy", "sklearn", "torch", "_validation"},
-    "datasets": {"numpy", "scipy", "sklearn", "wfdb", "pooch", "pandas", "tqdm", *OURS, "_rhythm", "preprocessing"},
+    "datasets": {*PACKAGES_OF_DATA, "numpy", "scipy", "sklearn", *OURS, "_rhythm", "preprocessing"},
     "plotting": {"numpy", "sklearn", "matplotlib", "_annotations", "_validation", "metrics"},
 }
-HEAVY = {"torch", "skorch", "wfdb", "pandas", "matplotlib", "optuna", "pooch", "imblearn"}
+HEAVY = {"torch", "skorch", "wfdb", "pandas", "matplotlib", "optuna", "pooch", "imblearn", "deepfakeecg"}
 
 
 def _sources():

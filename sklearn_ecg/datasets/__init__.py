@@ -2,11 +2,13 @@
 
 from ._apnea import fetch_apnea_ecg
 from ._chapman import fetch_chapman
+from ._deepfake import fetch_deepfake
 from ._download import get_data_home
 from ._ludb import fetch_ludb
 from ._make_beats import make_beats
 from ._mitdb import fetch_mitdb, fetch_mitdb_beats
 from ._ptbxl import fetch_ptbxl
+from ._pulse2pulse import make_pulse2pulse
 from ._record import ECGRecord
 from ._synthetic import make_ecg
 
@@ -14,6 +16,7 @@ __all__ = [
     "ECGRecord",
     "fetch_apnea_ecg",
     "fetch_chapman",
+    "fetch_deepfake",
     "fetch_ludb",
     "fetch_mitdb",
     "fetch_mitdb_beats",
@@ -21,4 +24,5 @@ __all__ = [
     "get_data_home",
     "make_beats",
     "make_ecg",
+    "make_pulse2pulse",
 ]
