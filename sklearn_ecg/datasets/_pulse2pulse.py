@@ -24,7 +24,7 @@ def make_pulse2pulse(n_samples=100, *, random_state=None):
     """Make normal ECG of ten seconds in eight leads with the trained generator of DeepFake ECG.
 
     Needs the package ``deepfake-ecg``, which carries the weights: ``pip install sklearn_ecg[deepfake]``. A record takes
-    30 to 50 ms on one CPU core. Where the package's own function deviates: it rounds to whole µV towards zero and
+    about 30 ms on one CPU core. Where the package's own function deviates: it rounds to whole µV towards zero and
     writes text files; here the numbers stay as the network gives them.
 
     Parameters

@@ -1,8 +1,9 @@
-"""Signal preprocessing: filters, resampling, scaling, leads, R-peak detection, beats, and the two forms of records."""
+"""Preprocessing: filters, resampling, scaling, leads, R peaks, beats, intervals, and the two forms of records."""
 
 from .._validation import flatten_leads, unflatten_leads
 from ._beat_features import PATIENT_FEATURES, RR_FEATURES
 from ._beats import extract_beats
+from ._intervals import corrected_qt, merge_waves, wave_intervals
 from ._leads import LeadConverter
 from ._rpeaks import detect_r_peaks
 from ._scaling import ECGScaler
@@ -15,8 +16,11 @@ __all__ = [
     "ECGResampler",
     "ECGScaler",
     "LeadConverter",
+    "corrected_qt",
     "detect_r_peaks",
     "extract_beats",
     "flatten_leads",
+    "merge_waves",
     "unflatten_leads",
+    "wave_intervals",
 ]
