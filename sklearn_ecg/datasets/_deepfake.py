@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._annotations import INDEPENDENT_LEADS, INTERVALS
-from ..preprocessing._beats import lead_index
 from ._download import get_data_home
 from ._frame import as_requested
+from ._rows import check_leads
 
 FS, N_TIMEPOINTS = 500, 5000
 MICROVOLT = 1e-3
@@ -127,7 +127,7 @@ def fetch_deepfake(
         If a parameter is out of its range.
     """
     layout, parts = _check_choices(subset, split, max_records)
-    places = _places(leads)
+    leads = check_leads(leads, INDEPENDENT_LEADS)
     home = get_data_home(data_home) / "deepfake" / layout.folder
     rows, absent = [], 0
     for part in parts:
@@ -139,14 +139,14 @@ def fetch_deepfake(
         rows, absent = rows + complete, absent + len(wanted) - len(complete)
     _warn_of_absent(home, rows, absent, subset)
     bunch = Bunch(
-        data=_read_signals([path for _, path, _ in rows], places),
+        data=_read_signals([path for _, path, _ in rows], leads),
         target=np.array([values for *_, values in rows]),
         target_names=list(INTERVALS),
         record=np.array([int(path.stem) for _, path, _ in rows]),
         split=np.array([part for part, *_ in rows]),
         fs=float(FS),
-        lead_names=tuple(INDEPENDENT_LEADS[place] for place in places),
-        n_leads=len(places),
+        lead_names=leads,
+        n_leads=len(leads),
         n_side_features=0,
         side_feature_names=[],
         DESCR=_ABOUT,
@@ -166,14 +166,6 @@ def _check_choices(subset, split, max_records):
     if split != "all" and split not in layout.tables:
         raise ValueError(f"The set {subset!r} is not divided: split must be 'all', got {split!r}.")
     return layout, list(layout.tables) if split == "all" else [split]
-
-
-def _places(leads):
-    names = INDEPENDENT_LEADS if leads is None else (leads,) if isinstance(leads, str) else tuple(leads)
-    places = [lead_index(INDEPENDENT_LEADS, name) if isinstance(name, str) else -1 for name in names]
-    if not places or -1 in places or len(set(places)) < len(places):
-        raise ValueError(f"leads must be different ones of {', '.join(INDEPENDENT_LEADS)}, got {leads!r}.")
-    return places
 
 
 def _find(home, names, subset):
@@ -227,8 +219,9 @@ def _warn_of_absent(home, rows, absent, subset):
         )
 
 
-def _read_signals(paths, places):
-    data = np.empty((len(paths), len(places) * N_TIMEPOINTS), dtype=np.float32)
+def _read_signals(paths, leads):
+    places = [INDEPENDENT_LEADS.index(lead) for lead in leads]
+    data = np.empty((len(paths), len(leads) * N_TIMEPOINTS), dtype=np.float32)
     for row, path in zip(data, paths, strict=True):
         try:
             counts = np.loadtxt(path, dtype=np.float32, ndmin=2)

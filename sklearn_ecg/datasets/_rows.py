@@ -12,13 +12,13 @@ from ._wfdb import order_of_leads, read_plain_signal
 SIDE_FEATURES = ("age", "sex")
 
 
-def check_leads(leads):
-    """Standard leads by their usual names, in the order wanted; None is all twelve."""
-    names = STANDARD_LEADS if leads is None else (leads,) if isinstance(leads, str) else tuple(leads)
-    places = [lead_index(STANDARD_LEADS, name) if isinstance(name, str) else -1 for name in names]
+def check_leads(leads, known=STANDARD_LEADS):
+    """Standard leads by their usual names, in the order wanted; None is all of ``known``."""
+    names = known if leads is None else (leads,) if isinstance(leads, str) else tuple(leads)
+    places = [lead_index(known, name) if isinstance(name, str) else -1 for name in names]
     if not places or -1 in places or len(set(places)) < len(places):
-        raise ValueError(f"leads must be different ones of {', '.join(STANDARD_LEADS)}, got {leads!r}.")
-    return tuple(STANDARD_LEADS[place] for place in places)
+        raise ValueError(f"leads must be different ones of {', '.join(known)}, got {leads!r}.")
+    return tuple(known[place] for place in places)
 
 
 def check_side_features(names):

@@ -1,4 +1,4 @@
-"""What the measures of generated ECG share: rows read, reports as plain values, quotients that may be undefined."""
+"""What the reports share: rows read, plain and printed values, quotients that may be undefined."""
 
 from dataclasses import asdict
 
@@ -17,13 +17,19 @@ def as_rows(X, name):
 
 def plain(report):
     """Fields of a dataclass of numbers and intervals as plain values; None stands for NaN."""
-    return _none_for_nan(asdict(report))
+    return none_for_nan(asdict(report))
 
 
-def _none_for_nan(value):
+def none_for_nan(value):
+    """Plain value, or dict of values; None stands for NaN."""
     if isinstance(value, dict):
-        return {key: _none_for_nan(item) for key, item in value.items()}
+        return {key: none_for_nan(item) for key, item in value.items()}
     return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def cell(value, form=".3f"):
+    """A number as a table prints it."""
+    return "-" if np.isnan(value) else format(value, form)
 
 
 def mean(values):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validation import check_fs
-from ._plain import ratio
+from ._reports import ratio
 
 __all__ = ["BeatMatch", "match_beats"]
 

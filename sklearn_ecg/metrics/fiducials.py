@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 
 from .._validation import check_fs
-from ._plain import cell, none_for_nan, ratio
+from ._reports import cell, none_for_nan, ratio
 from .beats import match_beats
 
 __all__ = ["CSE_LIMITS", "FIDUCIALS", "FiducialReport", "fiducial_report"]

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import make_scorer
 
 from .._annotations import INTERVALS
-from ._plain import cell, none_for_nan
+from ._reports import cell, none_for_nan
 
 __all__ = [
     "IEC_LIMITS",
