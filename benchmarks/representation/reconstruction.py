@@ -9,9 +9,9 @@ from sklearn.metrics import r2_score
 from sklearn_ecg import ConvAutoencoder
 from sklearn_ecg.metrics import bootstrap_interval
 
+from .._kept import kept
 from .._results import cpu_timer, print_table, write_results
 from . import data
-from .kept import kept
 
 ONE_CYCLE = {"lr": 3e-3, "lr_schedule": "one-cycle"}
 
@@ -127,7 +127,7 @@ def fit(kind, name, recipe, X, args):
             model = ConvAutoencoder(**settings).fit(X)
         return model, timer.seconds
 
-    return kept(kind, (name, recipe, X.shape, ONE_CYCLE, args.seed), make, resume=args.resume)
+    return kept("representation", kind, (name, recipe, X.shape, ONE_CYCLE, args.seed), make, resume=args.resume)
 
 
 def cells(row):

@@ -13,7 +13,7 @@ from sklearn.gaussian_process.kernels import RBF, ExpSineSquared, Matern, Ration
 from sklearn_ecg import ConvAutoencoder, ECGFilter
 from sklearn_ecg.datasets import fetch_ludb
 
-from .kept import CHECKPOINTS
+from .._kept import kept
 
 FS = 500
 GOOD, BAD = 3, 7
@@ -107,18 +107,13 @@ class Fitted:
 
 def fitted(signal, region, pool, seed, resume):
     """Fit one network to one signal with the unpunished ``region`` (start, stop); kept, and read with ``resume``."""
-    text = f"{hashlib.sha256(signal.tobytes()).hexdigest()} {region} {pool} {seed} {SETTINGS}"
-    path = CHECKPOINTS / f"single-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
-    if resume and path.exists():
-        decoded = np.load(path)
-    else:
+
+    def make():
         network = ConvAutoencoder(pools=(2, pool, 2), unpunished=[region], random_state=seed, **SETTINGS)
-        decoded = network.fit(signal[None]).reconstruct(signal[None])[0]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with open(part, "wb") as file:
-            np.save(file, decoded)
-        part.replace(path)
+        return network.fit(signal[None]).reconstruct(signal[None])[0]
+
+    key = hashlib.sha256(signal.tobytes()).hexdigest(), region, pool, seed, SETTINGS
+    decoded = kept("representation", "single", key, make, resume=resume)
     error = (decoded.astype(float) - signal) ** 2
     here = np.zeros(len(signal), dtype=bool)
     here[slice(*region)] = True
