@@ -10,9 +10,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg._rhythm import sinus_intervals
-from sklearn_ecg.datasets import make_beats, make_ecg
+from sklearn_ecg.datasets import make_beats, make_ecg, waves_of_intervals
 from sklearn_ecg.datasets._rhythm import Beats
 from sklearn_ecg.datasets._waves import NORMAL, TABLES, lead_matrix, scaled_waves, trace
+from sklearn_ecg.preprocessing import wave_intervals
 
 ECTOPIC = {"S": 0.1, "V": 0.1, "F": 0.05}
 
@@ -187,6 +188,50 @@ def test_own_waves_and_amplitude():
     at = at[at < plain.n_timepoints - 1]
     assert plain.signal[0][at].mean() > flat.signal[0][at].mean() + 0.2
     assert flat.signal.max() == pytest.approx(2 * plain.signal.max(), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "intervals", [(60, 160, 90, 400), (45, 220, 130, 460), (90, 120, 75, 340), (120, 125, 80, 300)]
+)
+def test_chosen_intervals(intervals):
+    heart_rate, pr, qrs, qt = intervals
+    waves = waves_of_intervals(heart_rate=heart_rate, pr=pr, qrs=qrs, qt=qt)
+    settings = {"fs": 1000, "heart_rate": heart_rate, "waves": waves, "respiration": 0, "random_state": 0}
+    steady, varied = (make_ecg(30, heart_rate_std=std, **settings) for std in (0, 1))
+    measured = wave_intervals([steady.fiducials["II"]], fs=1000)[0]
+    np.testing.assert_allclose(measured, intervals, atol=1.0)
+    np.testing.assert_allclose(wave_intervals([varied.fiducials["II"]], fs=1000)[0], intervals, rtol=0.03)
+    for wave, tall in (("P", 0.15), ("QRS", 0.9), ("T", 0.25)):
+        marks = waves_of(steady, wave)[2]
+        trace_of_wave = steady.signal[0][marks["onset"] : marks["offset"] + 1]
+        height = np.ptp(trace_of_wave)
+        assert height > 0.8 * tall and abs(trace_of_wave[0] - steady.signal[0][marks["onset"] - 10]) < 0.1 * height
+
+
+def test_usual_waves_come_back_from_their_own_boundaries():
+    """ECGSYN's P and T at 60 bpm: centres at -70° and 100°, four widths of 0.25 and 0.4 rad long."""
+    to_ms = 1000 / (2 * np.pi)
+    waves = waves_of_intervals(
+        heart_rate=60, pr=(np.deg2rad(70) + 0.5) * to_ms - 60, qrs=120, qt=(np.deg2rad(100) + 0.8) * to_ms + 60,
+        p_duration=to_ms, t_duration=1.6 * to_ms,
+    )  # fmt: skip
+    np.testing.assert_allclose(waves["P"], NORMAL["P"])
+    np.testing.assert_allclose(waves["T"], NORMAL["T"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"qrs": 0}, "qrs must be positive and finite, got 0"),
+        ({"qt": np.nan}, "qt must be positive and finite"),
+        ({"pr": 100}, "The waves overlap: heart_rate=60, pr=100"),
+        ({"qt": 250}, "The waves overlap"),
+        ({"heart_rate": 120}, "The waves overlap"),
+    ],
+)
+def test_intervals_that_cannot_be(changed, message):
+    with pytest.raises(ValueError, match=message):
+        waves_of_intervals(**{"heart_rate": 60, "pr": 160, "qrs": 90, "qt": 400, **changed})
 
 
 @pytest.mark.parametrize("duration", [0.002, 0.3, 1.0])

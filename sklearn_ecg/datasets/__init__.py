@@ -11,6 +11,7 @@ from ._ptbxl import fetch_ptbxl
 from ._pulse2pulse import make_pulse2pulse
 from ._record import ECGRecord
 from ._synthetic import make_ecg
+from ._waves import waves_of_intervals
 
 __all__ = [
     "ECGRecord",
@@ -25,4 +26,5 @@ __all__ = [
     "make_beats",
     "make_ecg",
     "make_pulse2pulse",
+    "waves_of_intervals",
 ]

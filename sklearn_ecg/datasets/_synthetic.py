@@ -70,7 +70,7 @@ def make_ecg(
         Standard leads. Eight are independent, the others follow from I and II.
     waves : dict, default=None
         Wave ("P", "Q", "R", "S", "T") → (phase in degrees, strength a, width b in radians) of the normal beat at 60
-        bpm, in place of ECGSYN's.
+        bpm, in place of ECGSYN's; :func:`waves_of_intervals` makes them for chosen PR, QRS and QT.
     amplitude : float, default=1.0
         Height of ECGSYN's R wave in lead II, in mV.
     respiration : float, default=0.15

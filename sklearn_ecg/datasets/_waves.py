@@ -42,8 +42,7 @@ def lead_matrix(leads):
 
 def scaled_waves(tables, heart_rate):
     """Waves of each kind at a heart rate: list of (name, phase in radians, strength, width, gains of the 8 leads)."""
-    root = np.sqrt(heart_rate / 60.0)
-    stretch = {"P": np.sqrt(root), "Q": root, "R": 1.0, "S": root, "T": np.sqrt(root)}
+    root, stretch = _stretches(heart_rate)
 
     def scaled(table, part, gains):
         return [
@@ -55,6 +54,12 @@ def scaled_waves(tables, heart_rate):
     waves = {kind: scaled(table, 1.0, ventricular if kind == "V" else _GAINS) for kind, table in tables.items()}
     waves["F"] = scaled(tables["N"], 0.5, _GAINS) + scaled(tables["V"], 0.5, ventricular)
     return waves
+
+
+def _stretches(heart_rate):
+    """By what the widths of all waves, and the phase of each, grow with the heart rate."""
+    root = np.sqrt(heart_rate / 60.0)
+    return root, {"P": np.sqrt(root), "Q": root, "R": 1.0, "S": root, "T": np.sqrt(root)}
 
 
 def trace(beats, waves, weights, times, step, *, drive=0.0, variability=0.0, rng=None):
@@ -134,3 +139,69 @@ def fiducials(beats, waves, fs, n_timepoints):
             found.append(rows[rows["peak"] >= 0])
     found = np.concatenate(found)
     return found[np.argsort(found["peak"], kind="stable")]
+
+
+def waves_of_intervals(*, heart_rate, pr, qrs, qt, p_duration=110.0, t_duration=182.0):
+    """Waves with chosen intervals, for :func:`make_ecg`, which otherwise ties all of them to the heart rate.
+
+    ECGSYN's own waves are wide (QRS takes 148 ms at 60 bpm) and their intervals follow from the heart rate alone, so
+    that nothing is learnt from them about intervals. Here each wave gets the centre and the width that put its
+    boundaries, two widths from the centre, where they are wanted, and ECGSYN's height.
+
+    Parameters
+    ----------
+    heart_rate : float
+        In bpm; give :func:`make_ecg` the same.
+    pr, qrs, qt : float
+        PR, QRS and QT at that heart rate in ms.
+    p_duration, t_duration : float, default=110.0 and 182.0
+        Durations of P and T in ms; the defaults are the medians that cardiologists marked in lead II of LUDB.
+
+    Returns
+    -------
+    waves : dict
+        For the parameter ``waves`` of :func:`make_ecg`. The intervals of its record are these on average; its RR
+        intervals and, with them, PR and QT vary by what ``heart_rate_std`` makes them.
+
+    Raises
+    ------
+    ValueError
+        If a value is not positive and finite, or the waves do not follow one another: P before QRS, QRS before T, and T
+        before the next P.
+
+    Examples
+    --------
+    >>> from sklearn_ecg.datasets import make_ecg
+    >>> from sklearn_ecg.preprocessing import wave_intervals
+    >>> waves = waves_of_intervals(heart_rate=80, pr=150, qrs=90, qt=360)
+    >>> record = make_ecg(10, fs=500, heart_rate=80, heart_rate_std=0, waves=waves, random_state=0)
+    >>> wave_intervals([record.fiducials["II"]], fs=500).round().tolist()
+    [[80.0, 150.0, 90.0, 360.0]]
+    """
+    spans = {"heart_rate": heart_rate, "pr": pr, "qrs": qrs, "qt": qt}
+    spans |= {"p_duration": p_duration, "t_duration": t_duration}
+    for name, value in spans.items():
+        if not np.isfinite(value) or value <= 0:
+            raise ValueError(f"{name} must be positive and finite, got {value!r}.")
+    rr = 60_000.0 / heart_rate
+    if not (p_duration <= pr and qrs <= qt - t_duration and pr + qt <= rr):
+        raise ValueError(f"The waves overlap: {', '.join(f'{name}={value:g}' for name, value in spans.items())}.")
+    onset = -qrs / 2
+    sharp = qrs / (3 * 2 * _BOUNDARY)  # Q and S take a third of QRS each
+    centres_and_widths = {
+        "P": (onset - pr + p_duration / 2, p_duration / (2 * _BOUNDARY)),
+        "Q": (onset + _BOUNDARY * sharp, sharp),
+        "R": (0.0, sharp),
+        "S": (-onset - _BOUNDARY * sharp, sharp),
+        "T": (onset + qt - t_duration / 2, t_duration / (2 * _BOUNDARY)),
+    }
+    return {name: _unscaled(name, *both, heart_rate) for name, both in centres_and_widths.items()}
+
+
+def _unscaled(name, centre, width, heart_rate):
+    """Phase in degrees, strength and width in radians that :func:`scaled_waves` turns into these milliseconds."""
+    root, stretch = _stretches(heart_rate)
+    to_radians = 2 * np.pi * heart_rate / 60_000.0
+    _, strength, usual = NORMAL[name]
+    b = width * to_radians / root
+    return float(np.rad2deg(centre * to_radians / stretch[name])), float(strength * (usual / b) ** 2), float(b)
