@@ -95,7 +95,7 @@ AUTOENCODERS = {
         "": {},
         "-plain": {"periodic": False},
         "-binary": {"binary": True, "free_bits": 0.1, "annealing": "cyclical"},
-        "-fixed_period": {"impulse": "fixed_period", "annealing": None},
+        "-fixed_period": {"impulse": "fixed_period", "annealing": None, "stretch": True},
     }.items()
 } | {
     f"ConvAutoencoder{suffix}": ConvAutoencoder(

@@ -16,8 +16,9 @@ from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
 from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg._validation import flatten_leads
 from sklearn_ecg.autoencoders._annealing import BetaAnnealing
+from sklearn_ecg.autoencoders._impulses import STRETCHES, stretch_levels
 from sklearn_ecg.datasets import make_ecg
-from sklearn_ecg.nn.vae import NegativeELBO, VariationalAutoencoder, convolve_same
+from sklearn_ecg.nn.vae import FilterStretch, NegativeELBO, VariationalAutoencoder, convolve_same
 
 FS, N_TIMEPOINTS = 100, 300
 TINY = {"fs": FS, "channels": (8, 8), "kernel_size": 3, "latent_size": 3, "max_epochs": 3, "random_state": 0}
@@ -27,6 +28,7 @@ KINDS = {
     "peaks": {"impulse": "peaks"},
     "binary": {"impulse": "peaks", "binary": True},
     "fixed": {"impulse": "fixed_period"},
+    "stretched": {"stretch": True},
     "plain": {"periodic": False},
 }
 SIDE = {"n_side_features": 2}
@@ -62,33 +64,74 @@ def either(request):
 @pytest.mark.parametrize("n_timepoints", [1, 2, 7, 20])
 def test_convolution_is_that_of_numpy(n_timepoints, n_taps):
     rng = np.random.default_rng(0)
-    train, filters = rng.normal(size=(2, n_timepoints)), rng.normal(size=(2, 3, n_taps))
+    train, filters = rng.normal(size=(2, 2, n_timepoints)), rng.normal(size=(2, 3, 2, n_taps))
     out = convolve_same(torch.from_numpy(train), torch.from_numpy(filters)).numpy()
     start = (n_taps - 1) // 2
     for row in range(2):
         for lead in range(3):
-            expected = np.convolve(train[row], filters[row, lead])[start : start + n_timepoints]
+            expected = sum(np.convolve(train[row, k], filters[row, lead, k]) for k in range(2))
+            expected = expected[start : start + n_timepoints]
             np.testing.assert_allclose(out[row, lead], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("filter_length", [None, 9])
+@pytest.mark.parametrize(("filter_length", "stretch"), [(None, None), (9, None), (9, ([0.5, 1.0], 1))])
 @pytest.mark.parametrize("norm", ["batch", "group"])
 @pytest.mark.parametrize("n_leads", [1, 2, 12])
 @pytest.mark.parametrize("n_timepoints", [1, 2, 7, 250])
-def test_any_length_and_any_leads(n_timepoints, n_leads, norm, filter_length):
+def test_any_length_and_any_leads(n_timepoints, n_leads, norm, filter_length, stretch):
     sizes = {"channels": (4, 6, 8), "kernel_sizes": (3, 4, 5), "strides": (2, 1, 3), "norm": norm, "dropout": 0.0}
-    module = VariationalAutoencoder(n_leads, n_timepoints, 2, 3, latent_size=5, filter_length=filter_length, **sizes)
+    sizes |= {"latent_size": 5, "filter_length": filter_length, "stretch": stretch}
+    module = VariationalAutoencoder(n_leads, n_timepoints, 2, 3, **sizes)
     signals, side, train = torch.randn(4, n_leads, n_timepoints), torch.randn(4, 2), torch.rand(4, n_timepoints)
-    output = module(signals, side, train, torch.eye(3)[[0, 1, 2, 0]], torch.tensor([0, 1, 2, 3]))
+    label, level, noise = torch.eye(3)[[0, 1, 2, 0]], torch.ones(4, n_timepoints).int(), torch.tensor([0, 1, 2, 3])
+    output = module(signals, side, train, label, level, noise)
     assert output.shape == (4, 11)
     assert torch.isfinite(output).all()
     assert (output[:, :6] >= 0).all()
-    decoded, decoded_side = module.decode(torch.randn(4, 5), train, torch.eye(3)[[0, 1, 2, 0]])
+    decoded, decoded_side = module.decode(torch.randn(4, 5), train, label, level)
     assert decoded.shape == signals.shape
     assert decoded_side.shape == side.shape
     output.sum().backward()
     unused = [name for name, weight in module.named_parameters() if weight.grad is None]
     assert not unused
+
+
+def test_filters_are_stretched_around_their_core():
+    filters = torch.zeros(1, 1, 41)
+    filters[..., [10, 18, 20, 23, 26]] = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])  # offsets -10, -2, 0, 3, 6
+    stretched = FilterStretch(41, [1.0, 2.0, 0.5], 2).float()(filters)[0, 0].numpy()
+    np.testing.assert_array_equal(stretched[0], filters[0, 0])
+    for offset, value in ((-18, 1.0), (-2, 2.0), (0, 3.0), (4, 4.0), (10, 5.0)):  # 2 + 2 (d - 2)
+        assert stretched[1, 20 + offset] == value
+    for offset, value in ((-6, 1.0), (-2, 2.0), (0, 3.0), (4, 5.0)):
+        assert stretched[2, 20 + offset] == value
+    assert FilterStretch(1, [1.0, 2.0], 0).float()(torch.ones(1, 2, 1)).shape == (1, 2, 2, 1)
+
+
+def test_each_beat_is_stretched_by_the_interval_before_it():
+    trains = np.zeros((3, 500))
+    trains[0, [50, 150, 190, 350]] = 1.0  # 1, 0.4 and 1.6 s
+    trains[1, 100] = 1.0
+    levels = stretch_levels(trains, 100)
+    one = np.abs(STRETCHES - 1).argmin()
+    assert STRETCHES[[0, -1]] == pytest.approx(np.sqrt([0.4, 1.6]))
+    assert [levels[0, at] for at in (0, 50, 99, 140, 169, 190, 269, 350, 499)] == [one] * 5 + [0, 0, 7, 7]
+    assert (levels[1:] == one).all()
+
+
+def test_the_t_wave_moves_with_the_rhythm_where_the_filter_is_stretched(X):
+    fitted = PeriodicVAE(**EXACT, impulse="peaks", binary=True, stretch=True, taper=False).fit(X)
+    short, long = np.zeros((2, N_TIMEPOINTS))
+    short[[100, 140]], long[[0, 150]] = 1.0, 1.0
+    filters = fitted.module_.stretch(fitted.module_.filters(torch.zeros(1, 3, dtype=torch.float64)))
+    filters = filters.detach().numpy()[0, 0]
+    decoded = fitted.inverse_transform(np.zeros((1, 3)), long)[0]
+    scale, centre = fitted.module_.scale.item(), fitted.module_.centre.item()
+    taps = np.arange(-20, 21)
+    expected = filters[7, filters.shape[1] // 2 + taps] / fitted.module_.train_scale.item() * scale + centre
+    np.testing.assert_allclose(decoded[150 + taps], expected, atol=1e-10)
+    assert not np.allclose(filters[0], filters[7])
+    assert np.isfinite(fitted.inverse_transform(np.zeros((1, 3)), short)).all()
 
 
 def test_divergence_and_loss_by_hand():

@@ -11,6 +11,9 @@ _NO_RHYTHM = (60.0, 0.0)
 _SLOWEST, _FASTEST = 30.0, 180.0  # bpm, of rates that are drawn
 _RECORDS_AT_ONCE = 1024
 
+STRETCHES = np.sqrt(np.geomspace(0.4, 1.6, 8))
+"""Factors of the filter, for RR intervals between 0.4 and 1.6 s."""
+
 
 def describe_trains(trains, weight, fs):
     """Mean pulse, root of the energy of a beat, and mean and standard deviation of the heart rate in bpm."""
@@ -48,6 +51,23 @@ def _mean_and_deviation(values, weight):
         return _NO_RHYTHM
     mean = np.average(values[known], weights=weight[known])
     return float(mean), float(np.sqrt(np.average((values[known] - mean) ** 2, weights=weight[known])))
+
+
+def stretch_levels(trains, fs):
+    """Which of the factors holds at each sample: that of the interval before the beat which is nearest."""
+    levels = np.full(trains.shape, np.abs(np.log(STRETCHES)).argmin(), dtype=np.int8)
+    for start in range(0, len(trains), _RECORDS_AT_ONCE):
+        piece = levels[start : start + _RECORDS_AT_ONCE]
+        maxima = train_maxima(np.array(trains[start : start + _RECORDS_AT_ONCE], dtype=np.float64), fs)
+        for line, impulses in zip(piece, maxima, strict=True):
+            beats = np.flatnonzero(impulses)
+            if len(beats) < 2:
+                continue
+            intervals = np.diff(beats) / fs
+            before = np.append(intervals[:1], intervals)
+            nearest = np.abs(np.log(before)[:, None] / 2 - np.log(STRETCHES)).argmin(axis=1)
+            line[:] = nearest[np.searchsorted((beats[1:] + beats[:-1]) / 2, np.arange(len(line)))]
+    return levels
 
 
 def steady_train(n_timepoints, fs, heart_rate, pulse):

@@ -59,6 +59,10 @@ class PeriodicVAE(VariationalTransformer):
         Multiply the filter by a bell, its middle 80 ms behind the impulse, of standard deviation 0.2 s. In a regular
         rhythm a wave can stand before its beat or, as well, behind the beat before; the bell makes the network learn
         the nearer place, so that the wave is right in other rhythms, too.
+    stretch : bool, default=False
+        Let P and T waves move with the rhythm: the filter is that of 60 bpm, and what is further than 60 ms from the
+        impulse is stretched around it by the square root of the RR interval (in seconds) before the beat, rounded to
+        one of eight factors.
     latent_size : int, default=60
         Numbers that a signal becomes.
     channels : sequence of int, default=(16, 24, 32, 48, 64)
@@ -171,6 +175,7 @@ class PeriodicVAE(VariationalTransformer):
         "binary": ["boolean"],
         "filter_length": [Interval(Real, 0, None, closed="neither")],
         "taper": ["boolean"],
+        "stretch": ["boolean"],
         "latent_size": [Interval(Integral, 1, None, closed="left")],
         "channels": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -191,6 +196,7 @@ class PeriodicVAE(VariationalTransformer):
         binary=False,
         filter_length=1.26,
         taper=True,
+        stretch=False,
         latent_size=60,
         channels=(16, 24, 32, 48, 64),
         kernel_size=9,
@@ -226,6 +232,7 @@ class PeriodicVAE(VariationalTransformer):
         self.binary = binary
         self.filter_length = filter_length
         self.taper = taper
+        self.stretch = stretch
         self.latent_size = latent_size
         self.channels = channels
         self.kernel_size = kernel_size

@@ -19,10 +19,11 @@ from ..nn.vae import N_NOISES, NegativeELBO, VariationalAutoencoder
 from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
 from ._annealing import BetaAnnealing, LatentRecord
-from ._impulses import check_trains, describe_trains, draw_trains, steady_train
+from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels
 
 _ROWS_AT_ONCE = 1024
 _TAPER = (0.08, 0.2)  # s, middle and standard deviation
+_CORE = 0.06  # s on both sides of the impulse that are never stretched
 
 
 class VariationalTransformer(TransformerMixin, NeuralEstimator):
@@ -155,10 +156,12 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         n_blocks = len(self.channels)
-        n_taps = taper = None
+        n_taps = taper = stretch = None
         if self.periodic:
             half = min(round(self.filter_length * self.fs / 2), n_timepoints - 1)  # those further out meet no sample
             n_taps = 2 * half + 1
+            if self.stretch:
+                stretch = STRETCHES, round(_CORE * self.fs)
             if self.taper:
                 taper = np.exp(-0.5 * ((np.arange(-half, half + 1) / self.fs - _TAPER[0]) / _TAPER[1]) ** 2)
         return VariationalAutoencoder(
@@ -169,6 +172,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             latent_size=self.latent_size,
             filter_length=n_taps,
             taper=taper,
+            stretch=stretch,
             limb=_limb_leads(self.lead_names),
             channels=tuple(self.channels),
             kernel_sizes=_of_each_block("kernel_size", self.kernel_size, n_blocks),
@@ -253,6 +257,8 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         beside = {"noise": np.array([crc32(np.ascontiguousarray(row)) % N_NOISES for row in X], dtype=np.int64)}
         if trains is not None:
             beside["train"] = trains
+            if self.stretch:
+                beside["level"] = stretch_levels(trains, self.fs)
         if self.conditional:
             beside["label"] = np.eye(len(self.classes_))[target]
         return beside
@@ -305,9 +311,10 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         """Rows; limb leads that follow from I and II are computed from the two as they are returned."""
         out = np.empty((len(Z), self.layout_.n_features), dtype=dtype)
         signals_out, side_out = self.layout_.split(out)
+        level = None if self.module_.stretch is None else stretch_levels(trains, self._fitted["fs"])
         with torch.inference_mode():
             for batch in gen_batches(len(Z), self.batch_size):
-                signals, side = self.module_.decode(*(self._tensor(v, batch) for v in (Z, trains, label)))
+                signals, side = self.module_.decode(*(self._tensor(v, batch) for v in (Z, trains, label, level)))
                 signals_out[batch], side_out[batch] = signals.cpu().numpy(), side.cpu().numpy()
         if self.module_.limb is not None:
             one, two, followers = self.module_.limb
@@ -320,8 +327,11 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         return out
 
     def _tensor(self, values, batch):
+        if values is None:
+            return None
         parameter = next(self.module_.parameters())
-        return None if values is None else torch.tensor(values[batch], dtype=parameter.dtype, device=parameter.device)
+        tensor = torch.tensor(values[batch], device=parameter.device)
+        return tensor.to(parameter.dtype) if tensor.is_floating_point() else tensor
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -78,9 +78,9 @@ class ResidualDecoder(nn.Module):
 class VariationalAutoencoder(nn.Module):
     """Latents of signals, and signals from latents; with a ``filter_length`` by way of filters of impulse trains.
 
-    Signals go in and come out in their own units; inside they are standardised. ``taper`` multiplies the filters.
-    ``limb`` holds the places of leads I and II and, for every lead that follows from them, its place and the factors of
-    the two.
+    Signals go in and come out in their own units; inside they are standardised. ``taper`` multiplies the filters, and
+    ``stretch`` (factors, taps) makes one for each factor of them. ``limb`` holds the places of leads I and II and, for
+    every lead that follows from them, its place and the factors of the two.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class VariationalAutoencoder(nn.Module):
         latent_size,
         filter_length=None,
         taper=None,
+        stretch=None,
         limb=None,
         **sizes,
     ):
@@ -103,6 +104,7 @@ class VariationalAutoencoder(nn.Module):
         self.decoder = ResidualDecoder(n_inputs, n_leads, filter_length or n_timepoints, **sizes)
         self.standardize = Standardize(n_side_features)
         self.side_head = nn.Linear(n_inputs, n_side_features) if n_side_features else None
+        self.stretch = None if stretch is None else FilterStretch(filter_length, *stretch)
         self.register_buffer("taper", None if taper is None else torch.as_tensor(taper), persistent=False)
         for name, size in (("centre", n_leads), ("scale", n_leads), ("train_scale", 1)):
             self.register_buffer(name, torch.zeros(size) if name == "centre" else torch.ones(size))
@@ -114,7 +116,7 @@ class VariationalAutoencoder(nn.Module):
         for name, value in (("centre", centre), ("scale", scale), ("train_scale", train_scale)):
             getattr(self, name).copy_(torch.as_tensor(value))
 
-    def forward(self, signals, side, train=None, label=None, noise=None):
+    def forward(self, signals, side, train=None, label=None, level=None, noise=None):
         """Squared error of each row, KL divergence of each of its latents, mean of each: (batch, 1 + 2 latents)."""
         scaled, side = self._scaled(signals), self.standardize(side)
         mean, log_variance = self.encoder(scaled, side)
@@ -122,7 +124,7 @@ class VariationalAutoencoder(nn.Module):
         if self.training:
             noises = torch.randn(N_NOISES, self.latent_size, device=mean.device, dtype=mean.dtype)
             z = mean + torch.exp(log_variance / 2) * noises[noise]
-        decoded, decoded_side = self._decode_scaled(z, train, label)
+        decoded, decoded_side = self._decode_scaled(z, train, label, level)
         error = ((decoded - scaled) ** 2).mean(dim=(1, 2))
         if self.side_head is not None:
             error = error + ((decoded_side - side) ** 2).mean(dim=1)
@@ -132,9 +134,9 @@ class VariationalAutoencoder(nn.Module):
     def encode(self, signals, side):  # -> (batch, latent)
         return self.encoder(self._scaled(signals), self.standardize(side))[0]
 
-    def decode(self, z, train=None, label=None):
+    def decode(self, z, train=None, label=None, level=None):
         """Signals (batch, leads, time) and side features (batch, side), in their units."""
-        decoded, side = self._decode_scaled(z, train, label)
+        decoded, side = self._decode_scaled(z, train, label, level)
         decoded = decoded * self.scale[:, None] + self.centre[:, None]
         return decoded, side * self.standardize.scale + self.standardize.mean
 
@@ -146,10 +148,13 @@ class VariationalAutoencoder(nn.Module):
     def _scaled(self, signals):
         return (signals - self.centre[:, None]) / self.scale[:, None]
 
-    def _decode_scaled(self, z, train, label):
+    def _decode_scaled(self, z, train, label, level):
         decoded = self.filters(z, label)
         if self.filter_length:
-            decoded = convolve_same(train / self.train_scale, decoded)
+            trains, filters = (train / self.train_scale)[:, None], decoded[:, :, None]
+            if self.stretch is not None:
+                trains, filters = self.stretch.split(trains, level), self.stretch(decoded)
+            decoded = convolve_same(trains, filters)
         side = z.new_zeros(len(z), 0) if self.side_head is None else _full(self.side_head(_joined(z, label)))
         return self._with_limb_leads(decoded), side
 
@@ -178,11 +183,34 @@ class NegativeELBO(nn.Module):
         return output[:, 0] + self.beta * (self.warmth if self.training else 1.0) * divergence
 
 
+class FilterStretch(nn.Module):
+    """Filters stretched around their middle by each of some factors, but for the ``core`` taps next to it."""
+
+    def __init__(self, n_taps, factors, core):
+        super().__init__()
+        offset = torch.arange(n_taps) - (n_taps - 1) // 2
+        distance = offset.abs().double()
+        factors = torch.as_tensor(factors, dtype=torch.float64)[:, None]
+        source = torch.where(distance <= core, distance, core + (distance - core) / factors)  # (factors, taps)
+        place = source * offset.sign() + (n_taps - 1) // 2
+        low = place.floor().clamp(0, max(n_taps - 2, 0)).long()
+        self.register_buffer("low", low, persistent=False)
+        self.register_buffer("share", place - low, persistent=False)
+        self.register_buffer("inside", ((place >= 0) & (place <= n_taps - 1)).double(), persistent=False)
+
+    def forward(self, filters):  # (batch, leads, taps) -> (batch, leads, factors, taps)
+        low, high = filters[..., self.low], filters[..., (self.low + 1).clamp(max=filters.shape[-1] - 1)]
+        return (low + self.share * (high - low)) * self.inside
+
+    def split(self, trains, level):  # (batch, 1, time), (batch, time) -> (batch, factors, time)
+        return trains * (level[:, None] == torch.arange(len(self.low), device=level.device)[:, None])
+
+
 def convolve_same(trains, filters):
-    """Trains (batch, time) convolved with filters (batch, leads, taps): (batch, leads, time), centred on the taps."""
+    """Trains (batch, k, time) convolved with filters (batch, leads, k, taps), centred, summed over k."""
     n_timepoints, n_taps = trains.shape[-1], filters.shape[-1]
     size = _fast_size(n_timepoints + n_taps - 1)
-    product = torch.fft.rfft(trains, size)[:, None] * torch.fft.rfft(filters, size)
+    product = (torch.fft.rfft(trains, size)[:, None] * torch.fft.rfft(filters, size)).sum(dim=2)
     start = (n_taps - 1) // 2
     return torch.fft.irfft(product, size)[..., start : start + n_timepoints]
 
