@@ -57,7 +57,7 @@ for name, vae in (("plain", plain), ("periodic", periodic)):
 
 
 # %%
-# A heart between 40 and 120 bpm beats every 0.5 to 1.5 s. How many samples have no longer and no shorter pause?
+# In sinus rhythm no interval is much longer than the others: where one is, a beat is missing.
 def share_with_all_periods(samples):
     """Share of rows with three R peaks or more, in which no interval is over 1.5 times the median of the row."""
     intervals = [np.diff(detect_r_peaks(row, fs=FS)) for row in samples]
@@ -76,7 +76,7 @@ for name in ("plain", "periodic, 50 bpm", "periodic, 75 bpm", "periodic, 110 bpm
     print(f"{name:17}: every period is there in {share_with_all_periods(samples[name]):.0%} of the samples")
 
 # %%
-# Two of each.
+# Two of each. The periodic ones share two latents: the same two hearts, at other rates and in another rhythm.
 figure, axes = plt.subplots(len(samples), 2, figsize=(10, 9), sharex=True, sharey=True, layout="constrained")
 time = np.arange(X.shape[1]) / FS
 for row, (name, signals) in zip(axes, samples.items(), strict=True):

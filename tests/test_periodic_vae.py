@@ -351,6 +351,8 @@ def test_warm_start_goes_on(either, X):
     assert fitted.history_[-1]["reconstruction"] < before
     with pytest.raises(ValueError, match="warm_start=True continues a module fitted with latent_size=3"):
         fitted.set_params(latent_size=4).fit(X)
+    with pytest.raises(ValueError, match="warm_start=True continues a module fitted with fs=100, got fs=250"):
+        fitted.set_params(latent_size=3, fs=250).fit(X)
 
 
 def test_early_stopping_follows_groups_and_the_whole_beta(either, X):
