@@ -1,5 +1,6 @@
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from sklearn_ecg.datasets import make_beats
+from sklearn_ecg.datasets import fetch_ludb, make_beats
 from sklearn_ecg.metrics import (
     diversity,
     macro_f1,
@@ -22,6 +23,7 @@ from sklearn_ecg.metrics import (
     train_on_synthetic,
     white_noise_like,
 )
+from sklearn_ecg.preprocessing import extract_beats
 
 
 @pytest.fixture(scope="module")
@@ -311,3 +313,21 @@ def test_training_on_synthetic_rows_of_one_class(beats):
     assert report.synthetic["macro"].estimate < report.real["macro"].estimate
     with pytest.raises(ValueError, match="X_synthetic has 4, y_synthetic has 5"):
         train_on_synthetic(DummyClassifier(), *args[:2], args[2][:4], *args[3:], groups=test["groups"])
+
+
+def test_real_beats_and_why_not_whole_leads(data_home):
+    if not (data_home / "ludb" / "ludb.csv").is_file():
+        pytest.skip("no LUDB in the data home")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a part of LUDB is there
+        ludb = fetch_ludb(data_home=data_home, download_if_missing=False)
+    leads = ludb.data[:, 1].astype(float)
+    peaks = [record.peaks for record in ludb.records]
+    made = extract_beats(list(leads[:, None]), peaks, fs=ludb.fs, n_timepoints=100, side_features=())
+    train = made.record < 80
+    report = mmd_report(made.data[~train], made.data[train], groups=made.record[~train], random_state=0)
+    assert report.multiple < 3 and report.below_surrogates and all(report.rejected.values())
+    assert min(report.surrogate_multiples.values()) > 10
+    leads -= np.median(leads, axis=1, keepdims=True)
+    assert not any(mmd_report(leads, leads, standardise=False, random_state=0).rejected.values())
+    assert not memorisation(made.data[train], made.data[~train][::2], made.data[~train][1::2]).memorised

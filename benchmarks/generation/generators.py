@@ -15,7 +15,8 @@ from ..arrhythmia.data import FS
 CLASSES = tuple("NSVF")
 N_SIDE = len(PATIENT_FEATURES)
 N_MOST = 4000  # rows of a class that the autoencoder learns from
-N_COMPONENTS = 5
+N_MIXED = 8000  # rows of a class whose latents tell its mixture
+ROWS_OF_A_COMPONENT = 60
 
 
 def thinned(X, y, n_most, seed):
@@ -29,11 +30,12 @@ def thinned(X, y, n_most, seed):
 class VAE:
     """A conditional variational autoencoder that decodes the signal itself, since one beat has one period.
 
-    ``mixture`` draws latents from normal distributions fitted to those of the class, instead of the standard one;
-    ``noise`` adds what the autoencoder leaves of the class, normally distributed with its covariance.
+    With ``mixture``, latents are drawn from at most so many normal distributions, fitted to those of the class, instead
+    of the standard one; ``noise`` adds what the autoencoder leaves of the class, normally distributed with its
+    covariance.
     """
 
-    mixture: bool = False
+    mixture: int = 0
     noise: bool = False
     settings: dict = field(
         default_factory=lambda: {
@@ -56,9 +58,10 @@ class VAE:
     def sample(self, vae, X, y, n, label, seed):
         if not self.mixture:
             return vae.sample(n, y=label, random_state=seed)
-        real, _ = thinned(X[y == label], y[y == label], N_MOST, seed)
+        real, _ = thinned(X[y == label], y[y == label], N_MIXED, seed)
         Z = vae.transform(real).astype(np.float64)
-        mixture = GaussianMixture(N_COMPONENTS, reg_covar=1e-3, random_state=seed).fit(Z)
+        n_components = max(2, min(self.mixture, len(Z) // ROWS_OF_A_COMPONENT))
+        mixture = GaussianMixture(n_components, reg_covar=1e-3, init_params="k-means++", random_state=seed).fit(Z)
         rows = vae.inverse_transform(mixture.sample(n)[0], y=label)
         if self.noise:
             left = real - vae.inverse_transform(Z, y=label)
