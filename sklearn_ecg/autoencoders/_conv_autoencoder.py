@@ -111,7 +111,7 @@ class ConvAutoencoder(LatentTransformer):
     n_latent_ : int
         Numbers that a signal becomes.
     history_ : list of dict
-        For each epoch: number, training and validation loss, seconds.
+        For each epoch: number, training loss (with the regulariser), validation loss (without), seconds.
     n_iter_ : int
         Epochs trained.
     net_ : skorch.NeuralNet
