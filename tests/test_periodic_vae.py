@@ -328,7 +328,7 @@ def test_records_rows_frames_and_memory_maps(either, tmp_path):
     frame = clone(flat).set_output(transform="pandas").fit_transform(pd.DataFrame(rows, index=list("abcdefghij")))
     assert list(frame.columns) == ["latent0", "latent1", "latent2"]
     assert list(frame.index) == list("abcdefghij")
-    np.testing.assert_array_equal(frame, flat.transform(rows))
+    np.testing.assert_allclose(frame, flat.transform(rows), rtol=1e-9)
     with pytest.raises(ValueError, match=r"records of shape \(1, 600\)"):
         cube.transform(records.reshape(10, 1, 600))
 
@@ -451,7 +451,7 @@ def test_leads_that_do_not_follow_from_others_are_left_alone():
 def test_side_features_are_learned_with_the_signal(either):
     X = flatten_leads(ecgs(40))
     height = X.max(axis=1)
-    side = np.column_stack([100 * height + 7, np.full(40, 5.0)])
+    side = np.column_stack([100 * height + 7, np.random.default_rng(0).normal(5, 2, size=40)])
     rows = np.hstack([X, side])
     fitted = either.set_params(max_epochs=60, lr=1e-2, beta=1e-3, **SIDE).fit(rows)
     assert fitted.transform(rows).shape == (40, 3)
@@ -461,7 +461,7 @@ def test_side_features_are_learned_with_the_signal(either):
     samples = fitted.sample(200, random_state=0)
     assert samples.shape == (200, rows.shape[1])
     assert samples[:, -2].mean() == pytest.approx(side[:, 0].mean(), rel=0.1)
-    assert samples[:, -1].mean() == pytest.approx(5, abs=0.3)
+    assert samples[:, -1].mean() == pytest.approx(side[:, 1].mean(), abs=1)
     assert np.corrcoef(decoded[:, -2], side[:, 0])[0, 1] > 0.5
 
 
