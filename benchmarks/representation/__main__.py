@@ -3,6 +3,8 @@
     python -m benchmarks.representation --experiment EXPERIMENT --data-home PATH [--resume]
 
 reconstruction  pooled R² on patients that were not trained on: windows of 4 s and single cycles
+interpolation   paths between ECG: shares of steps and paths that keep their waves, and fading against moving
+waves           the delineator that judges them, on the marks of LUDB
 unpunished      networks fitted to one signal, of which a region is not punished: ECG against Gaussian processes
 gaussian        the same networks on Gaussian processes of other kernels, a periodic one among them
 size            the error inside against what is left to see outside
@@ -15,10 +17,12 @@ import argparse
 
 import torch
 
-from . import reconstruction, unpunished
+from . import interpolation, reconstruction, unpunished, waves
 
 EXPERIMENTS = {
     "reconstruction": reconstruction.reconstruction,
+    "interpolation": interpolation.interpolation,
+    "waves": waves.waves,
     "unpunished": unpunished.unpunished,
     "gaussian": unpunished.gaussian,
     "size": unpunished.size,

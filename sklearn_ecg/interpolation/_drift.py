@@ -7,8 +7,10 @@ from sklearn.utils.validation import check_array
 
 from .._validation import check_fs
 from ._delineation import delineate
+from ._paths import mix
 from ._transport import match_beats_of
 
+_FLOOR = 0.1  # of the largest deflection of a step: what is lower is baseline as well as wave
 _WAVES = ("P", "QRS", "T")
 
 
@@ -47,10 +49,10 @@ def wave_drift(path, *, fs, least=0.02):
     """Follow the centre of mass of each wave on a path, and tell drift from cross-fade.
 
     Beats and waves of both ends are matched as in :func:`transport_path`. The mass of a wave at a step is the absolute
-    deflection from the chord of the stretch that holds it at both ends. Its centre moves in either case; its variance
-    tells how. Of a wave that fades in one place while it grows in another, d away, the variance at the mixture w is
-    (1 − w) v_0 + w v_1 + w (1 − w) d²; of one that moves, the last term is missing. The fading share is this excess,
-    summed over the steps, over its value for a cross-fade with w = t, cut to 0 … 1.
+    deflection from the chord of the stretch that holds it at both ends, above a tenth of the largest one. Its centre
+    moves in either case; its variance tells how. Of a wave that fades in one place while it grows in another, d away,
+    the variance is (1 − t) v_0 + t v_1 + t (1 − t) d²; of one that moves, the last term is missing. The fading share is
+    this excess, summed over the steps, over that of the linear path between the same ends, cut to 0 … 1.
 
     Parameters
     ----------
@@ -73,6 +75,11 @@ def wave_drift(path, *, fs, least=0.02):
     ValueError
         If ``path`` is not 2-D, has fewer than three steps, holds NaN or infinity, or ``fs`` is out of range.
 
+    Notes
+    -----
+    The centre is that of all that deflects in the stretch: of a wave on a sloping baseline, or one that is much wider
+    than its way, it moves less than the wave.
+
     Examples
     --------
     >>> from functools import partial
@@ -82,28 +89,25 @@ def wave_drift(path, *, fs, least=0.02):
     >>> a, b = (np.exp(-0.5 * (((time - start) % 0.8 - 0.4) / 0.015) ** 2) for start in (0.0, 0.2))
     >>> moved, faded = (wave_drift(path(a, b), fs=128) for path in (partial(transport_path, fs=128), linear_path))
     >>> float(np.nanmedian(moved.fading).round(2)), float(np.nanmedian(faded.fading).round(2))
-    (0.0, 0.98)
+    (0.0, 1.0)
     """
     fs = check_fs(fs)
     path = check_array(path, dtype=np.float64, ensure_min_samples=3, input_name="path")
     stretches = list(_stretches(path, fs))
+    t = np.linspace(0.0, 1.0, len(path))
+    linear = mix(path[0], path[-1], t)
     place = np.empty((len(stretches), len(path)))
-    variance = np.empty_like(place)
+    width, fading = np.empty((2, len(stretches)))
     for row, (_, start, stop) in enumerate(stretches):
-        place[row], variance[row] = _moments(path[:, start:stop], start)
-    return _drift([wave for wave, *_ in stretches], place / fs, variance / fs**2, least)
-
-
-def _drift(wave, place, variance, least):
-    way = place[:, -1] - place[:, 0]
-    t = np.linspace(0.0, 1.0, place.shape[1])
-    excess = variance - (1 - t) * variance[:, :1] - t * variance[:, -1:]
-    expected = way**2 * np.sum(t * (1 - t))
-    clear = np.abs(way) >= least
-    fading = np.full(len(way), np.nan)
-    fading[clear] = np.clip(excess.sum(axis=1)[clear] / expected[clear], 0.0, 1.0)
-    width = 2 * (np.sqrt(variance[:, 0]) + np.sqrt(variance[:, -1]))
-    return WaveDrift(np.array(wave, dtype="U3"), place, way, width, fading)
+        place[row], variance = _moments(path[:, start:stop], start)
+        _, of_linear = _moments(linear[:, start:stop], start)
+        width[row] = 2 * (np.sqrt(variance[0]) + np.sqrt(variance[-1])) / fs
+        excess, of_linear = (np.sum(v - (1 - t) * v[0] - t * v[-1]) for v in (variance, of_linear))
+        fading[row] = np.clip(excess / of_linear, 0.0, 1.0) if of_linear > 0 else np.nan
+    place /= fs
+    way = place[:, -1] - place[:, 0] if stretches else np.empty(0)
+    fading[np.abs(way) < least] = np.nan
+    return WaveDrift(np.array([wave for wave, *_ in stretches], dtype="U3"), place, way, width, fading)
 
 
 def _stretches(path, fs):
@@ -134,6 +138,7 @@ def _moments(signals, start):
     """Centre and variance of the mass of signals (n_steps, n_times), in samples."""
     slope = np.linspace(0.0, 1.0, signals.shape[1])
     mass = np.abs(signals - signals[:, :1] * (1 - slope) - signals[:, -1:] * slope)
+    mass = np.maximum(mass - _FLOOR * mass.max(axis=1, keepdims=True), 0.0)
     mass /= np.maximum(mass.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     at = start + 0.5 + np.arange(signals.shape[1])
     centre = mass @ at

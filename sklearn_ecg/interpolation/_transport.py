@@ -10,7 +10,7 @@ from ._paths import check_ends, check_steps, mix
 
 _PEDESTAL = 0.05  # of a wave's mass, spread evenly over its span: a part that vanishes flattens, instead of narrowing
 _RAMP = 0.04  # s, beyond the border, over which what has left hands over to what is there
-_OUT = 0.15  # s by which all that is left at a border moves out of it at least
+_OUT = 0.15  # s by which a QRS that a border cuts off moves out of it
 _ABSENT = 0.05  # of a QRS's height: a smaller R wave is none
 
 
@@ -33,7 +33,7 @@ def transport_path(a, b, n_steps=100, *, fs, t=None):
     between Q and S and of no mass. All spans of waves, and so beat times, PR, QRS, QT and RR intervals, are linear in
     t. What lies between and under the waves (baseline, ST segment, noise) is carried along, stretched linearly between
     the waves' edges, and mixed linearly: it fades. So does what lies before the first or after the last matched beat,
-    where no beat leaves: it moves out at the border, never in. Beats that leave move out unchanged.
+    where no beat leaves: it stays at the border or moves out of it, never in. Beats that leave move out unchanged.
 
     Parameters
     ----------
@@ -181,9 +181,9 @@ def _follow_lead(at, lead, share, fs):
     (edge_a, edge_b), leaving = lead
     edge = (1 - share) * edge_a + share * edge_b
     if leaving is None:
-        # what is there moves out, with the beat or faster, while it fades: it never comes further in
-        place_a = np.minimum(at + max(share * _OUT * fs, edge_a - edge), edge_a)
-        place_b = np.minimum(at + max((1 - share) * _OUT * fs, edge_b - edge), edge_b)
+        # what is there moves out with the beat, or stays at the border while the beat moves in
+        place_a = np.minimum(at + max(0.0, edge_a - edge), edge_a)
+        place_b = np.minimum(at + max(0.0, edge_b - edge), edge_b)
         return place_a, place_b, np.full(at.shape, share)
     end_a, end_b = leaving
     end = (1 - share) * end_a + share * end_b
@@ -262,14 +262,15 @@ def _take_fragments(signal, beats, matched):
 
 
 def _fade_fragments(sides_a, sides_b, t, fs):
-    """The complexes cut off at a border fade there, and move out of it meanwhile."""
+    """The complexes cut off at a border fade there, and move out of it meanwhile where the other signal has none."""
     n = sides_a.shape[1]
     at, path = np.arange(n), np.zeros((len(t), n))
-    for sides, weight in ((sides_a, 1 - t), (sides_b, t)):
-        for side, direction in zip(sides, (1, -1), strict=True):
+    for sides, others, weight in ((sides_a, sides_b, 1 - t), (sides_b, sides_a, t)):
+        for side, other, direction in zip(sides, others, (1, -1), strict=True):
             if side.any():
+                way = 0.0 if other.any() else direction * _OUT * fs
                 for row, share in zip(path, weight, strict=True):
-                    row += share * np.interp(at + direction * (1 - share) * _OUT * fs, at, side, left=0.0, right=0.0)
+                    row += share * np.interp(at + (1 - share) * way, at, side, left=0.0, right=0.0)
     return path
 
 
