@@ -1,6 +1,7 @@
 """Small delineator: QRS complexes, and the P and T waves between them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
@@ -168,8 +169,13 @@ def _centres(slope, peaks, fs):
 
 def low_pass(signal, fs):
     """Signals (…, n_timepoints) below 15 Hz: P and T waves."""
-    sos = butter(2, _SMOOTH, fs=fs, output="sos")
-    return sosfiltfilt(sos, signal, padtype="even", padlen=min(round(0.3 * fs), signal.shape[-1] - 1))
+    padlen = min(round(0.3 * fs), signal.shape[-1] - 1)
+    return sosfiltfilt(_sections(fs), signal, padtype="even", padlen=padlen)
+
+
+@lru_cache(maxsize=8)
+def _sections(fs):
+    return butter(2, _SMOOTH, fs=fs, output="sos")
 
 
 def _slope(signal, fs):
@@ -188,12 +194,12 @@ def _qrs_span(slope, peak, fs):
     ends = []
     for side in (steep[at::-1], steep[at:]):
         core = min(round(0.03 * fs), len(side) - 1)
-        rests = np.flatnonzero(~steep_run(side[core:], quiet))
+        rests = np.flatnonzero(~_any_steep(side[core:], quiet))
         ends.append(core + (rests[0] if rests.size else len(side) - core))
     return peak - ends[0] + 1 if ends[0] <= at else low, peak + ends[1]
 
 
-def steep_run(steep, quiet):
+def _any_steep(steep, quiet):
     """Whether any of the next ``quiet`` samples is steep."""
     total = np.concatenate([[0], np.cumsum(steep), np.full(quiet, np.sum(steep))])
     return total[quiet : quiet + len(steep)] > total[: len(steep)]
