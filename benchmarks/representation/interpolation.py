@@ -8,10 +8,10 @@ import numpy as np
 from sklearn_ecg.interpolation import latent_path, linear_path, path_report, transport_path, wave_drift
 from sklearn_ecg.metrics import bootstrap_interval
 
+from .._kept import kept
 from .._results import print_table, write_results
 from . import data, reconstruction
 from .interpolation_figures import draw
-from .kept import kept
 
 N_PAIRS, N_STEPS, START = 200, 100, 3 * data.FS
 BASE = "Table I, V6 of LUDB"
@@ -51,7 +51,11 @@ def interpolation(args):
     metrics = {}
     for name, path in paths.items():
         steps = kept(
-            "paths", (name, N_PAIRS, N_STEPS, args.seed), partial(judge, path, ends, pairs), resume=args.resume
+            "representation",
+            "paths",
+            (name, N_PAIRS, N_STEPS, args.seed),
+            partial(judge, path, ends, pairs),
+            resume=args.resume,
         )
         metrics[name] = {**shares(steps, pairs[:, 0], args.seed), "fading": fading(path, signals, args.seed)}
         print(name, metrics[name]["steps"], metrics[name]["paths"], flush=True)
