@@ -105,7 +105,7 @@ def paths_of(fitted):
 def judge(path, ends, pairs):
     """Whether each step of the path between each pair is admissible, (n_pairs, n_steps), and what is broken."""
     reports = [path_report(path(ends[i], ends[j], N_STEPS), fs=data.FS) for i, j in pairs]
-    rules = ("within", "monotone", "continuous", "owned")
+    rules = ("within", "monotone", "continuous", "full", "owned")
     return np.array([r.steps for r in reports]), {rule: np.mean([getattr(r, rule) for r in reports]) for rule in rules}
 
 

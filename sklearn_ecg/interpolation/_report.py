@@ -13,6 +13,7 @@ from ._delineation import delineate, low_pass
 _STRAY = 0.75  # of a T wave's height
 _T_BEHIND, _P_AHEAD = 0.6, 0.3  # s around R, also of one beyond the border: where a beat may have its waves
 _STRAY_LEAST = 0.1  # of a QRS's height
+_FADED = 0.5  # of the height of the lowest QRS at the ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,9 @@ class PathReport:
         Whether that number, since the step before, stayed or moved towards that of the last step.
     continuous : ndarray of bool, shape (n_steps,)
         Whether every QRS is near to where it was at the step before, or entered or left at a border.
+    full : ndarray of bool, shape (n_steps,)
+        Whether every QRS is at least half as high as the lowest ones of the two ends, mixed linearly: one that has
+        faded to a bump is none.
     owned : ndarray of bool, shape (n_steps,)
         Whether every T wave follows a QRS: outside of the beats, and away from the borders, behind which there may be
         more of them, there are no more deflections of the size of a T wave than at the ends.
@@ -40,12 +44,13 @@ class PathReport:
     within: np.ndarray
     monotone: np.ndarray
     continuous: np.ndarray
+    full: np.ndarray
     owned: np.ndarray
 
     @property
     def steps(self):
         """Whether each step is admissible: ndarray of bool, shape (n_steps,)."""
-        return self.within & self.monotone & self.continuous & self.owned
+        return self.within & self.monotone & self.continuous & self.full & self.owned
 
     @property
     def admissible(self):
@@ -58,7 +63,7 @@ def path_report(path, *, fs, jump=0.1):
 
     A step is admissible if its number of QRS complexes lies between those of the ends, has not moved away from that of
     the last step since the step before, every QRS has come at most ``jump`` since then unless it entered or left at a
-    border, and every T wave has its QRS.
+    border, no QRS has faded, and every T wave has its QRS.
 
     Parameters
     ----------
@@ -105,6 +110,7 @@ def path_report(path, *, fs, jump=0.1):
         within=(low <= n_qrs) & (n_qrs <= high),
         monotone=change * np.sign(n_qrs[-1] - n_qrs[0]) >= np.abs(change),
         continuous=np.array([True, *kept]),
+        full=_are_full(path, beats),
         owned=stray <= max(stray[0], stray[-1]),
     )
 
@@ -114,6 +120,19 @@ def _keeps_its_beats(before, after, reach):
     few, many = sorted((before.centre[before.whole], after.centre[after.whole]), key=len)
     ways = [np.abs(many[i : i + len(few)] - few) for i in range(len(many) - len(few) + 1)]
     return any((way <= reach).all() for way in ways)
+
+
+def _are_full(path, beats):
+    """Whether the lowest QRS of each step is high enough."""
+    lowest = np.array([_lowest_qrs(row, step) for row, step in zip(path, beats, strict=True)])
+    wanted = np.linspace(lowest[0], lowest[-1], len(path)) if np.isfinite(lowest[[0, -1]]).all() else 0.0
+    return lowest >= _FADED * wanted
+
+
+def _lowest_qrs(signal, beats):
+    """Height of the lowest QRS that counts, infinite where there is none."""
+    spans = np.clip(beats.spans[beats.whole, 2:4], 0, len(signal))
+    return min((np.ptp(signal[start:stop]) for start, stop in spans if stop > start), default=np.inf)
 
 
 def _count_stray(path, beats, fs):
