@@ -71,8 +71,9 @@ class PeriodicVAE(VariationalTransformer):
         Samples in each filter, or in those of each block.
     stride : int or sequence of int, default=2
         Factor by which each block, or each one of them, shortens the signal.
-    beta : float, default=1e-3
-        Weight of the KL divergence, in nats, summed over the latents.
+    beta : float, default=5e-3
+        Weight of the KL divergence, in nats, summed over the latents: more of it makes samples more alike real ECG, and
+        reconstructions coarser.
     annealing : {"monotone", "cyclical"} or None, default="monotone"
         How the weight grows to ``beta`` in training: once, linearly over the first half; in each of four cycles so; or
         not at all.
@@ -201,7 +202,7 @@ class PeriodicVAE(VariationalTransformer):
         channels=(16, 24, 32, 48, 64),
         kernel_size=9,
         stride=2,
-        beta=1e-3,
+        beta=5e-3,
         annealing="monotone",
         free_bits=0.0,
         conditional=False,
