@@ -8,19 +8,20 @@ import numpy as np
 from sklearn_ecg.interpolation import count_waves
 
 from . import data
+from ._moved import with_later_t
 
 FOLDER = Path(__file__).parents[2] / "docs" / "figures"
 SHOWN_STEPS = 13
-SHIFT = 40  # samples
-ZOOM = (-12, 80)  # samples around an R peak
+SHIFT = 26  # samples
+ZOOM = (-20, 100)  # samples around an R peak
 
 
-def draw(paths, ends, signals, pairs, metrics):
+def draw(paths, ends, pairs, metrics):
     """Draw both figures into docs/figures."""
     matplotlib.use("Agg")
     FOLDER.mkdir(parents=True, exist_ok=True)
     decoded_path(paths, ends, pairs).savefig(FOLDER / "representation_paths.png", dpi=85)
-    fading_wave(paths, signals, metrics).savefig(FOLDER / "representation_fading.png", dpi=85)
+    fading_wave(paths, ends, metrics).savefig(FOLDER / "representation_fading.png", dpi=85)
 
 
 def decoded_path(paths, ends, pairs):
@@ -42,39 +43,38 @@ def decoded_path(paths, ends, pairs):
     return figure
 
 
-def fading_wave(paths, signals, metrics):
+def fading_wave(paths, ends, metrics):
     """Above, a T wave on its way to a later place; below, the fading share against the way over the wave's width."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, len(paths), figsize=(13, 6.2), sharey="row", layout="constrained")
-    a, b, peak = _example(signals)
-    window = slice(peak + ZOOM[0] - SHIFT, peak + ZOOM[1])
+    end, peak = _example(ends)
+    window = slice(peak + ZOOM[0], peak + ZOOM[1])
     time = (np.arange(window.start, window.stop) - peak) / data.FS
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, 7))
     for column, (name, path) in zip(axes.T, paths.items(), strict=True):
-        for colour, row in zip(colours, path(a, b, 7), strict=True):
+        for colour, row in zip(colours, path(end, with_later_t(end, SHIFT), 7), strict=True):
             column[0].plot(time, row[window], color=colour, linewidth=1.1)
-        column[0].set(title=name, xlabel="time from the first R peak (s)")
-        for wave, found in metrics[name]["fading"].items():
-            points = [(row["over_width"], row["fading"].estimate) for row in found if row["fading"]]
-            column[1].plot(*np.transpose(points), "o-", markersize=4, label=wave)
-        column[1].set(xlabel="way over width of the wave", ylim=(-0.05, 1.05))
+        column[0].set(title=name, xlabel="time from the R peak (s)")
+        points = [(row["over_width"], row["fading"]) for row in metrics[name]["fading of T"] if row["fading"]]
+        way = [point[0] for point in points]
+        column[1].plot(way, [point[1].estimate for point in points], "o-", markersize=4)
+        column[1].fill_between(way, [point[1].low for point in points], [point[1].high for point in points], alpha=0.2)
+        column[1].set(xlabel="way of T over its width", ylim=(-0.05, 1.05))
         column[1].grid(color="0.92")
     axes[0, 0].set_ylabel("standard deviations")
     axes[1, 0].set_ylabel("fading share")
-    axes[1, 0].legend()
     return figure
 
 
-def _example(signals):
-    """An ECG of clear T waves, cut twice, and the R peak of its second beat in the first cut."""
-    from .interpolation import START
-
-    cuts = signals[:, START : START + data.WINDOW]
-    waves = count_waves(cuts, fs=data.FS)
-    height = [
-        np.median(cut[found.t]) if found.n_t >= found.n_qrs - 1 else 0 for cut, found in zip(cuts, waves, strict=True)
+def _example(ends):
+    """The ECG with the highest T waves for its QRS, and the R peak of its second beat."""
+    waves = count_waves(ends, fs=data.FS)
+    ratio = [
+        np.median(end[found.t]) / end[found.qrs].min()
+        if found.n_t >= found.n_qrs > 2 and end[found.qrs].min() > 1
+        else 0
+        for end, found in zip(ends, waves, strict=True)
     ]
-    chosen = int(np.argmax(height))
-    later = signals[chosen, START + SHIFT : START + SHIFT + data.WINDOW]
-    return cuts[chosen], later, int(waves[chosen].qrs[1])
+    chosen = int(np.argmax(ratio))
+    return ends[chosen], int(waves[chosen].qrs[1])
