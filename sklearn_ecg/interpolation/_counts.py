@@ -48,7 +48,7 @@ class WaveCount:
 def count_waves(signal, *, fs):
     """Count the P waves, QRS complexes and T waves of one lead.
 
-    QRS complexes are those of :func:`sklearn_ecg.preprocessing.detect_r_peaks` that are at least .4 times as steep as
+    QRS complexes are those of :func:`sklearn_ecg.preprocessing.detect_r_peaks` that are at least half as steep as
     the median one: a T wave whose QRS is cut off by a border is not. A complex counts if the centre of its energy is at
     least 100 ms away from both ends, which is where it is sure to be whole. The T wave is the largest deflection from
     the chord of the stretch that follows a QRS, if it reaches .03 of the height of the QRS. P waves are sought in the

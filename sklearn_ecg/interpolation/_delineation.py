@@ -9,8 +9,8 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ..preprocessing import detect_r_peaks
 
-_MARGIN = 0.1  # s; a QRS whose centre is closer to an end is not counted: it may be cut off
-_STEEP = 0.4  # of the beats' usual steepness; less is the T wave of a beat that a border cuts off, or a giant T wave
+MARGIN = 0.1  # s; a QRS whose centre is closer to an end is not counted: it may be cut off
+_STEEP = 0.5  # of the beats' usual steepness; less is the T wave of a beat that a border cuts off, or a giant T wave
 _HALF_QRS = 0.06  # s
 _SMOOTH = 15.0  # Hz; P and T waves have little above
 _QRS_REACH = (0.12, 0.16)  # s before and after the R peak: the farthest ends of a QRS
@@ -60,7 +60,7 @@ def delineate(signal, fs):
     """The :class:`Beats` of a finite signal (n_timepoints,)."""
     peaks, slope = _find_qrs(signal, fs)
     n = len(peaks)
-    centre, margin = _centres(slope, peaks, fs), _MARGIN * fs
+    centre, margin = _centres(slope, peaks, fs), MARGIN * fs
     whole = (centre >= margin) & (centre <= len(signal) - 1 - margin)
     found = Beats(peaks, np.full(n, -1), np.full(n, -1), np.zeros((n, 6), dtype=np.int64), whole, centre)
     if n == 0:

@@ -8,7 +8,7 @@ from scipy.signal import find_peaks
 from sklearn.utils.validation import check_array
 
 from .._validation import check_fs
-from ._delineation import delineate, low_pass
+from ._delineation import MARGIN, delineate, low_pass
 
 _STRAY = 0.75  # of a T wave's height
 _T_BEHIND, _P_AHEAD = 0.6, 0.3  # s around R, also of one beyond the border: where a beat may have its waves
@@ -35,7 +35,7 @@ class PathReport:
         faded to a bump is none.
     owned : ndarray of bool, shape (n_steps,)
         Whether every T wave follows a QRS: outside of the beats, and away from the borders, behind which there may be
-        more of them, there are no more deflections of the size of a T wave than at the ends.
+        more of them, no more deflections reach three quarters of the height of the T waves than at the ends.
     """
 
     n_p: np.ndarray
@@ -136,16 +136,19 @@ def _lowest_qrs(signal, beats):
 
 
 def _count_stray(path, beats, fs):
-    """Deflections of the size of a T wave that lie in no beat, at each step."""
+    """Deflections nearly as high as the T waves of their step that lie where no beat has its waves, at each step."""
     smooth = low_pass(path, fs)
-    least = min(_least_of_t(smooth[end], beats[end]) for end in (0, -1))
+    least = [_least_of_t(*step) for step in zip(smooth, beats, strict=True)]
+    floor = min(least[0], least[-1])
+    before, behind, margin = (round(span * fs) for span in (_P_AHEAD, _T_BEHIND, MARGIN))
     counts = []
-    for row, step in zip(smooth, beats, strict=True):
+    for row, step, height in zip(smooth, beats, least, strict=True):
         free = np.ones(len(row), dtype=bool)
-        free[: round(_T_BEHIND * fs)] = free[-round(_P_AHEAD * fs) :] = False
+        free[: behind + margin] = free[-before - margin :] = False
         for r in step.r:
-            free[max(r - round(_P_AHEAD * fs), 0) : r + round(_T_BEHIND * fs)] = False
-        bumps = np.concatenate([find_peaks(side, prominence=least)[0] for side in (row, -row)])
+            free[max(r - before, 0) : r + behind] = False
+        height = max(height if np.isfinite(height) else 0.0, floor)
+        bumps = np.concatenate([find_peaks(side, prominence=height)[0] for side in (row, -row)])
         counts.append(free[bumps].sum())
     return np.array(counts)
 
