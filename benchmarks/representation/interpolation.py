@@ -32,8 +32,9 @@ PROTOCOL = (
     "networks; intervals: 95 %, bootstrap over the patient at the first end. Fading: the other end is the same ECG "
     "with every T wave, its deflection from the chord of {t_span:.0f} ms around its peak, put {shifts} samples later; "
     "fading share of T by wave_drift on {drift_steps} steps, mean over the waves of all held-out patients with an "
-    "interval over patients, against the median way over the wave's width. The delineator behind path_report is the "
-    "one that transport_path finds its beats with; its QRS detector was chosen elsewhere (benchmarks.rpeaks), but its "
+    "interval over patients, against the median way over the wave's width; networks between the true ends, too. The "
+    "delineator behind path_report is the one that transport_path finds its beats with; its QRS detector was chosen "
+    "elsewhere (benchmarks.rpeaks), but its "
     "margin at the borders and its steepness rule after transport paths between random LUDB records, held-out ones "
     "among them, had been looked at, and so was the transport path's own treatment of beats at the borders"
 )
@@ -135,7 +136,10 @@ def fading(path, ends, seed):
 
 def drift_of_t(path, end, shift, patient):
     """(way over width, fading share, patient) of the T waves of one ECG on their way to ``shift`` samples later."""
-    drift = wave_drift(path(end, with_later_t(end, shift), DRIFT_STEPS), fs=data.FS)
+    later = with_later_t(end, shift)
+    steps = path(end, later, DRIFT_STEPS)
+    steps[0], steps[-1] = end, later  # networks are judged between the true ends, too
+    drift = wave_drift(steps, fs=data.FS)
     clear = np.isfinite(drift.fading) & (drift.wave == "T")
     return [
         (way, share, patient)

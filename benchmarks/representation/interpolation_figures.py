@@ -11,7 +11,7 @@ from . import data
 from ._moved import with_later_t
 
 FOLDER = Path(__file__).parents[2] / "docs" / "figures"
-SHOWN_STEPS = 13
+SHOWN_STEPS = 11
 SHIFT = 26  # samples
 ZOOM = (-20, 100)  # samples around an R peak
 
@@ -20,8 +20,8 @@ def draw(paths, ends, pairs, metrics):
     """Draw both figures into docs/figures."""
     matplotlib.use("Agg")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    decoded_path(paths, ends, pairs).savefig(FOLDER / "representation_paths.png", dpi=85)
-    fading_wave(paths, ends, metrics).savefig(FOLDER / "representation_fading.png", dpi=85)
+    decoded_path(paths, ends, pairs).savefig(FOLDER / "representation_paths.png", dpi=62)
+    fading_wave(paths, ends, metrics).savefig(FOLDER / "representation_fading.png", dpi=75)
 
 
 def decoded_path(paths, ends, pairs):
