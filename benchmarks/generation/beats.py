@@ -164,6 +164,7 @@ def measure(X, y, ds1, ds2, seed):
             "mmd": mmd.to_dict(),
             "diversity": diversity(train, generated, random_state=seed).to_dict(),
             "memorisation": memorisation(train, generated, real).to_dict(),
+            "memorisation_of_real": memorisation(train[::2], train[1::2], real).to_dict(),
         }
     return measures
 
