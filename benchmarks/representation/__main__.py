@@ -4,6 +4,7 @@
 
 reconstruction  pooled R² on patients that were not trained on: windows of 4 s and single cycles
 interpolation   paths between ECG: shares of steps and paths that keep their waves, and fading against moving
+sweep           the same fading with other kernels, filters, latents and regularisation
 waves           the delineator that judges them, on the marks of LUDB
 unpunished      networks fitted to one signal, of which a region is not punished: ECG against Gaussian processes
 gaussian        the same networks on Gaussian processes of other kernels, a periodic one among them
@@ -17,11 +18,12 @@ import argparse
 
 import torch
 
-from . import interpolation, reconstruction, unpunished, waves
+from . import interpolation, reconstruction, sweep, unpunished, waves
 
 EXPERIMENTS = {
     "reconstruction": reconstruction.reconstruction,
     "interpolation": interpolation.interpolation,
+    "sweep": sweep.sweep,
     "waves": waves.waves,
     "unpunished": unpunished.unpunished,
     "gaussian": unpunished.gaussian,

@@ -46,7 +46,7 @@ def interpolation(args):
     train, _, held_out = data.split_patients(ludb.patient, args.seed)
     paths = paths_of(networks(ludb.of(train), args))
     records = ludb.of(held_out)
-    ends = records.signal[:, data.LEADS.index("V6"), START : START + data.WINDOW].astype(np.float64)
+    ends = ends_of(records)
     rng = np.random.default_rng(args.seed)
     pairs = np.array([rng.choice(len(ends), 2, replace=False) for _ in range(N_PAIRS)])
     metrics = {}
@@ -86,6 +86,11 @@ def interpolation(args):
     )
     print_table(columns, rows)
     draw(paths, ends, pairs, metrics)
+
+
+def ends_of(records):
+    """The window of each record between which paths lead, (n_records, n_timepoints)."""
+    return records.signal[:, data.LEADS.index("V6"), START : START + data.WINDOW].astype(np.float64)
 
 
 def networks(train, args):
