@@ -52,7 +52,7 @@ def sweep(args):
     write_results(
         "representation_sweep",
         {
-            "protocol": "As representation_interpolation: fading share of the T waves of held-out patients on their way "
+            "protocol": "As representation_interpolation: fading share of T waves of held-out patients on their way "
             "to a later place, by the way; 1 fades, 0 moves. Table I's network on V6 of LUDB with one thing changed "
             f"each, one seed. The ways are {', '.join(over_width)} times the width of the wave (median)",
             "metrics": metrics,
