@@ -116,7 +116,7 @@ def _stretches(path, fs):
     first, last = delineate(path[0], fs), delineate(path[-1], fs)
     if not first.whole.any() or not last.whole.any():
         return
-    for a, b in zip(*match_beats_of(first, last, n), strict=True):
+    for a, b in zip(*match_beats_of(first, last, n, fs), strict=True):
         present = (first.p[a] >= 0 and last.p[b] >= 0, True, first.t[a] >= 0 and last.t[b] >= 0)
         for wave, name in enumerate(_WAVES):
             start = min(first.spans[a, 2 * wave], last.spans[b, 2 * wave])

@@ -11,6 +11,7 @@ from ._paths import check_ends, check_steps, mix
 _PEDESTAL = 0.05  # of a wave's mass, spread evenly over its span: a part that vanishes flattens, instead of narrowing
 _RAMP = 0.04  # s, beyond the border, over which what has left hands over to what is there
 _OUT = 0.15  # s by which a QRS that a border cuts off moves out of it
+_PEAK_IN = 0.03  # s from the border to the R peak of a beat that is not cut off
 _ABSENT = 0.05  # of a QRS's height: a smaller R wave is none
 
 
@@ -93,7 +94,7 @@ def _move(a, b, beats_a, beats_b, t, fs):
     """Path (n_steps, n_timepoints) from ``a``, which has no fewer beats than ``b``."""
     n = len(a)
     a, b = a.copy(), b.copy()
-    matched_a, matched_b = match_beats_of(beats_a, beats_b, n)
+    matched_a, matched_b = match_beats_of(beats_a, beats_b, n, fs)
     fragments = _take_fragments(a, beats_a, matched_a), _take_fragments(b, beats_b, matched_b)
     sides = [(beats.spans, beats.whole) for beats in (beats_a, beats_b)]
     left = _left_lead(sides[0], matched_a[0], sides[1], matched_b[0], fs)
@@ -110,13 +111,13 @@ def _move(a, b, beats_a, beats_b, t, fs):
     return path
 
 
-def match_beats_of(beats_a, beats_b, n):
+def match_beats_of(beats_a, beats_b, n, fs):
     """Indices of the matched beats of both: the block of whole beats with the least sum of squared ways.
 
-    A beat next to it that is too near to a border to be counted is matched where its QRS is in view.
+    A beat next to it that is too near to a border to be counted is matched where its R peak is in view.
     """
     if beats_a.whole.sum() < beats_b.whole.sum():
-        return match_beats_of(beats_b, beats_a, n)[::-1]
+        return match_beats_of(beats_b, beats_a, n, fs)[::-1]
     index_a, index_b = np.flatnonzero(beats_a.whole), np.flatnonzero(beats_b.whole)
     r_a, r_b = beats_a.r[index_a], beats_b.r[index_b]
     ways = [np.sum((r_a[i : i + len(r_b)] - r_b) ** 2) for i in range(len(r_a) - len(r_b) + 1)]
@@ -124,16 +125,17 @@ def match_beats_of(beats_a, beats_b, n):
     index_a = index_a[first : first + len(r_b)]
     for end, step in ((0, -1), (-1, 1)):
         next_a, next_b = index_a[end] + step, index_b[end] + step
-        if _in_view(beats_a, next_a, n) and _in_view(beats_b, next_b, n):
+        if _in_view(beats_a, next_a, n, fs) and _in_view(beats_b, next_b, n, fs):
             index_a, index_b = (
                 np.insert(i, end % (len(i) + 1), new) for i, new in ((index_a, next_a), (index_b, next_b))
             )
     return index_a, index_b
 
 
-def _in_view(beats, index, n):
-    """Whether there is such a beat, and its QRS lies within the signal."""
-    return 0 <= index < len(beats) and beats.spans[index, 2] >= 0 and beats.spans[index, 3] <= n
+def _in_view(beats, index, n, fs):
+    """Whether there is such a beat, and its R peak is not at the border itself."""
+    reach = _PEAK_IN * fs
+    return 0 <= index < len(beats) and reach <= beats.r[index] <= n - 1 - reach
 
 
 def _left_lead(beats_a, first_a, beats_b, first_b, fs):
