@@ -34,9 +34,9 @@ PROTOCOL = (
     "fading share of T by wave_drift on {drift_steps} steps, mean over the waves of all held-out patients with an "
     "interval over patients, against the median way over the wave's width; networks between the true ends, too. The "
     "delineator behind path_report is the one that transport_path finds its beats with; its QRS detector was chosen "
-    "elsewhere (benchmarks.rpeaks), but its "
-    "margin at the borders and its steepness rule after transport paths between random LUDB records, held-out ones "
-    "among them, had been looked at, and so was the transport path's own treatment of beats at the borders"
+    "elsewhere (benchmarks.rpeaks), but its margin at the borders, its steepness rule and what counts as a T wave "
+    "without its QRS were chosen after transport paths between random LUDB records, held-out ones among them, had been "
+    "looked at, and so was the transport path's own treatment of beats at the borders"
 )
 
 
