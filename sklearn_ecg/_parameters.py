@@ -78,7 +78,7 @@ METHOD_CONSTRAINTS = {"ConvAutoencoder": {"norm": [*SHARED_CONSTRAINTS["norm"], 
 TRAINING_PARAMETERS = (frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm"}) | {
     *("side_noise", "signal_dropout", "n_beats", "pretrained", "freeze_encoder"),
     *("pretrain_stages", "pretrain_epochs", "pretrain_lr", "mask_ratio"),
-    *("unpunished", "transport", "transport_pairs", "beta", "annealing", "free_bits"),
+    *("unpunished", "transport", "transport_pairs", "beta", "annealing", "free_bits", "n_components"),
 }
 """Parameters that may change between a fit and its continuation by ``warm_start``; all others shape the module."""
 

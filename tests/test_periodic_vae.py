@@ -1,6 +1,8 @@
 """PeriodicVAE and the plain autoencoder: convolution, losses, beats where impulses are, rhythm, classes, limb leads."""
 
+import os
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -11,12 +13,14 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
 from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg._validation import flatten_leads
 from sklearn_ecg.autoencoders._annealing import BetaAnnealing
 from sklearn_ecg.autoencoders._impulses import STRETCHES, stretch_levels
+from sklearn_ecg.autoencoders._latent_mixture import evenly_drawn, fit_mixture
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.nn.vae import FilterStretch, NegativeELBO, VariationalAutoencoder, convolve_same
 
@@ -404,6 +408,103 @@ def test_classes_decide_what_is_decoded_and_are_not_seen_by_the_encoder(periodic
     assert fitted.inverse_transform(fitted.transform(X)).shape == X.shape
 
 
+def latents_drawn(fitted, n, monkeypatch, **how):
+    """Latents that ``sample`` decodes."""
+    drawn = []
+    decode = VariationalAutoencoder.decode
+
+    def record(self, Z, *rest):
+        drawn.append(Z.numpy())
+        return decode(self, Z, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VariationalAutoencoder, "decode", record)
+        fitted.sample(n, random_state=0, **how)
+    return np.concatenate(drawn)
+
+
+def test_latents_are_drawn_as_those_of_the_training_rows_are_distributed(either, monkeypatch):
+    X = flatten_leads(ecgs(60))
+    weight = np.r_[np.zeros(10), np.ones(50)]
+    fitted = either.set_params(max_epochs=20, lr=1e-2).fit(X, sample_weight=weight)
+    Z, drawn = fitted.transform(X[10:]), latents_drawn(fitted, 4000, monkeypatch)
+    np.testing.assert_allclose(drawn.mean(axis=0), Z.mean(axis=0), atol=0.1 * Z.std(axis=0).max())
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(Z.T, bias=True), atol=0.15 * np.cov(Z.T).max())
+    (mixture,) = fitted.mixtures_
+    assert len(mixture.weights_) == 4  # 50 rows, 4 × 3 of them for each component at least
+    assert mixture.score(drawn) == pytest.approx(mixture.score(mixture.sample(4000)[0]), abs=0.2)
+    prior = clone(either).set_params(n_components=None).fit(X, sample_weight=weight)
+    assert prior.mixtures_ is None
+    np.testing.assert_array_equal(prior.transform(X), fitted.transform(X))
+    drawn = latents_drawn(prior, 4000, monkeypatch)
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.06)
+    np.testing.assert_allclose(np.cov(drawn.T), np.eye(3), atol=0.1)
+
+
+def test_each_class_has_its_mixture(monkeypatch):
+    X = flatten_leads(ecgs(60))
+    large = X[:, 100:200].max(axis=1) > np.median(X[:, 100:200].max(axis=1))
+    X[large] *= 3  # the encoder does not see the class, and the latent tells of it
+    y = np.where(large, "large", "small")
+    settings = {**EXACT, "max_epochs": 40, "lr": 1e-2, "beta": 1e-3, "annealing": None}
+    fitted = PeriodicVAE(**settings, conditional=True).fit(X, y)
+    Z = fitted.transform(X)
+    gap = np.abs(Z[large].mean(axis=0) - Z[~large].mean(axis=0)).max()
+    for label in ("large", "small"):
+        drawn = latents_drawn(fitted, 1000, monkeypatch, y=label)
+        np.testing.assert_allclose(drawn.mean(axis=0), Z[y == label].mean(axis=0), atol=0.2 * gap)
+    mixed = np.array(["large", "small"] * 500)
+    drawn = latents_drawn(fitted, 1000, monkeypatch, y=mixed)
+    for label in ("large", "small"):
+        np.testing.assert_allclose(drawn[mixed == label].mean(axis=0), Z[y == label].mean(axis=0), atol=0.2 * gap)
+
+
+def test_a_class_of_one_row_or_of_validation_rows_alone_is_sampled():
+    X, y = by_class(12)
+    y[0] = "V"
+    settings = {**EXACT, "conditional": True}
+    assert np.isfinite(PeriodicVAE(**settings).fit(X, y).sample(3, y="V", random_state=0)).all()
+    groups = np.arange(12) // 3
+    y[:] = np.array(["up", "down", "V", "F"])[groups]
+    stopped = PeriodicVAE(**settings, early_stopping=True, validation_fraction=0.25)
+    with pytest.warns(UserWarning, match="to the validation rows alone"):
+        stopped.fit(X, y, groups=groups)
+    assert len(stopped.mixtures_) == 4
+    assert all(np.isfinite(stopped.sample(3, y=label)).all() for label in stopped.classes_)
+
+
+def test_mixtures_follow_the_network_that_is_trained_on(either, X):
+    fitted = either.set_params(warm_start=True, annealing=None).fit(X)
+    for n_components in (2, None, 3):
+        fitted.set_params(n_components=n_components).fit(X)
+        if n_components is None:
+            assert fitted.mixtures_ is None
+        else:
+            np.testing.assert_allclose(fitted.mixtures_[0].means_[0], fitted.transform(X).mean(axis=0))
+
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted.set_params(callbacks=[Stop()], lr=0.1).fit(X)
+    np.testing.assert_allclose(fitted.mixtures_[0].means_[0], fitted.transform(X).mean(axis=0))
+
+
+def test_weights_are_how_often_a_row_is_drawn():
+    assert evenly_drawn(np.full(7, 0.3), 7).tolist() == list(range(7))
+    assert evenly_drawn(np.array([0.0, 2, 0, 1, 1, 0]), 8).tolist() == [1, 1, 1, 1, 3, 3, 4, 4]
+    assert evenly_drawn(np.ones(100), 4).tolist() == [12, 37, 62, 87]
+    assert evenly_drawn(np.array([3.0]), 2).tolist() == [0, 0]
+
+
+def test_few_rows_make_few_components():
+    Z = np.random.default_rng(0).normal(size=(80, 2))
+    assert [len(fit_mixture(Z[:n], 5, 0).weights_) for n in (2, 15, 16, 39, 80)] == [1, 1, 2, 4, 5]
+    equal = fit_mixture(np.ones((40, 2)), 5, 0)
+    np.testing.assert_allclose(equal.weights_ @ equal.means_, 1)
+
+
 def test_classes_are_checked():
     X, y = by_class(8)
     with pytest.raises(ValueError, match="conditional=True wants the classes y"):
@@ -492,6 +593,7 @@ def test_divergence_to_infinity_stops_with_a_clear_error(either, X):
         ({"impulse": "sound"}, "'impulse' parameter of PeriodicVAE"),
         ({"impulse": "peaks", "fs": 50}, "fs must be between 100 and 1000"),
         ({"beta": -1}, "'beta' parameter of PeriodicVAE"),
+        ({"n_components": 0}, "'n_components' parameter of PeriodicVAE"),
         ({"annealing": "fast"}, "'annealing' parameter of PeriodicVAE"),
     ],
 )

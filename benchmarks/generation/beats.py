@@ -21,17 +21,18 @@ from .._kept import kept
 from .._results import cpu_timer, print_table, write_results
 from ..arrhythmia.data import load
 from ..arrhythmia.models import NEW_PATIENTS
-from .generators import CLASSES, GAN, N_SIDE, VAE
+from .generators import CLASSES, GAN, N_SIDE, SETTINGS, VAE
 
 N_FOLDS = 2
+BEST, PRIOR = "PeriodicVAE, mixtures of 40", "PeriodicVAE, normal prior"
 VARIANTS = {
-    "PeriodicVAE": VAE(),
-    "PeriodicVAE, mixtures of 5": VAE(mixture=5),
-    "PeriodicVAE, mixtures of 40": VAE(mixture=40),
-    "PeriodicVAE, mixtures of 40 and noise": VAE(mixture=40, noise=True),
+    PRIOR: VAE(prior=True),
+    "PeriodicVAE, mixtures of 5": VAE(settings=SETTINGS | {"n_components": 5}),
+    BEST: VAE(),
+    "PeriodicVAE, mixtures of 40 and noise": VAE(noise=True),
     "GANSampler": GAN(),
 }
-GENERATORS = {name: VARIANTS[name] for name in ("PeriodicVAE, mixtures of 40", "GANSampler")}
+GENERATORS = (BEST, PRIOR, "GANSampler")
 N_MEASURED = 1500
 
 
@@ -61,7 +62,7 @@ COUNTS = {AS_MANY: as_many, EVENLY: evenly}
 SELECTED = [
     ("real", None),
     *((name, AS_MANY) for name in VARIANTS),
-    ("PeriodicVAE, mixtures of 40", EVENLY),
+    (BEST, EVENLY),
 ]
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
-from sklearn.mixture import GaussianMixture
 
 from sklearn_ecg import PeriodicVAE
 from sklearn_ecg.augmentation import GANSampler
@@ -15,8 +14,18 @@ from ..arrhythmia.data import FS
 CLASSES = tuple("NSVF")
 N_SIDE = len(PATIENT_FEATURES)
 N_MOST = 4000  # rows of a class that the autoencoder learns from
-N_MIXED = 8000  # rows of a class whose latents tell its mixture
-ROWS_OF_A_COMPONENT = 60
+SETTINGS = {
+    "latent_size": 16,
+    "channels": (16, 24, 32),
+    "kernel_size": 7,
+    "max_epochs": 25,
+    "batch_size": 64,
+    "lr": 2e-3,
+    "lr_schedule": "one-cycle",
+    "beta": 1e-2,
+    "n_components": 40,
+}
+"""Settings of the autoencoder."""
 
 
 def thinned(X, y, n_most, seed):
@@ -30,25 +39,13 @@ def thinned(X, y, n_most, seed):
 class VAE:
     """A conditional variational autoencoder that decodes the signal itself, since one beat has one period.
 
-    With ``mixture``, latents are drawn from at most so many normal distributions, fitted to those of the class, instead
-    of the standard one; ``noise`` adds what the autoencoder leaves of the class, normally distributed with its
-    covariance.
+    Latents are drawn from the mixture of the class, or, with ``prior``, from the standard normal distribution;
+    ``noise`` adds what the autoencoder leaves of the class, normally distributed with its covariance.
     """
 
-    mixture: int = 0
+    prior: bool = False
     noise: bool = False
-    settings: dict = field(
-        default_factory=lambda: {
-            "latent_size": 16,
-            "channels": (16, 24, 32),
-            "kernel_size": 7,
-            "max_epochs": 25,
-            "batch_size": 64,
-            "lr": 2e-3,
-            "lr_schedule": "one-cycle",
-            "beta": 1e-2,
-        }
-    )
+    settings: dict = field(default_factory=lambda: SETTINGS)
     kind = "PeriodicVAE"
 
     def fit(self, X, y, seed):
@@ -56,17 +53,14 @@ class VAE:
         return PeriodicVAE(fs=FS, **layout, **self.settings, random_state=seed).fit(*thinned(X, y, N_MOST, seed))
 
     def sample(self, vae, X, y, n, label, seed):
-        if not self.mixture:
-            return vae.sample(n, y=label, random_state=seed)
-        real, _ = thinned(X[y == label], y[y == label], N_MIXED, seed)
-        Z = vae.transform(real).astype(np.float64)
-        n_components = max(2, min(self.mixture, len(Z) // ROWS_OF_A_COMPONENT))
-        mixture = GaussianMixture(n_components, reg_covar=1e-3, init_params="k-means++", random_state=seed).fit(Z)
-        rows = vae.inverse_transform(mixture.sample(n)[0], y=label)
+        rng = np.random.default_rng(seed)
+        if self.prior:
+            return vae.inverse_transform(rng.normal(size=(n, vae.n_latent_)), y=label)
+        rows = vae.sample(n, y=label, random_state=seed)
         if self.noise:
-            left = real - vae.inverse_transform(Z, y=label)
+            real, _ = thinned(X[y == label], y[y == label], N_MOST, seed)
+            left = real - vae.reconstruct(real, y=label)
             covariance = LedoitWolf().fit(left).covariance_
-            rng = np.random.default_rng(seed)
             rows = rows + rng.multivariate_normal(left.mean(axis=0), covariance, size=n, method="cholesky")
         return rows
 

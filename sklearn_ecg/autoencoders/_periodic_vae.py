@@ -26,8 +26,15 @@ class PeriodicVAE(VariationalTransformer):
     things follow. The reconstruction is given more than the latent, so that its error is not comparable with that of a
     plain variational autoencoder. And what is sampled with the soft train of a real record shows that person's QRS
     complexes and rhythm: it is *not private*. Samples whose trains come from the model of the RR intervals, the default
-    of :meth:`sample`, use nothing of any single record; where the network knows soft trains, the mean pulse of those of
+    of :meth:`sample`, use no train of a single record; where the network knows soft trains, the mean pulse of those of
     the training is placed on each beat.
+
+    The latents of the training rows are not distributed as the prior of the variational autoencoder, N(0, I): with a
+    small β they lie in a part of it, and the decoder has not learned what to make of the rest. :meth:`sample`
+    therefore draws latents from a mixture of normal distributions that ``fit`` fits to the latents of the training
+    rows, one for each class where there are classes. What is kept of the rows are its weights, means and covariances,
+    which tell of no single row as long as each component stands for many: there is at most one for each 4 ×
+    ``latent_size`` rows. Of a class that has only a few rows, it is those few that samples are like.
 
     Both encoder and decoder are residual networks: a 1×1 convolution, blocks of twice normalisation, ReLU and
     convolution with 1×1 convolutions around them where they shorten the signal, and dense layers. The decoder is the
@@ -36,9 +43,9 @@ class PeriodicVAE(VariationalTransformer):
     64, 80, 80, 80)`` with ``kernel_size`` 19 or 9; which blocks have a stride of two is not told.
 
     Ours are: standardised signals (about the mean of the records' medians) and trains (to unit energy of a beat), with
-    which β has one meaning for all data; free bits; a bounded log-variance; sampling without a real ECG; several leads,
-    which share one train and have a filter each; classes. Rows that are equal get equal noise, so that a weight of two
-    is two rows.
+    which β has one meaning for all data; free bits; a bounded log-variance; the mixture; sampling without a real ECG;
+    several leads, which share one train and have a filter each; classes. Rows that are equal get equal noise, so that a
+    weight of two is two rows.
 
     Side columns do not pass through: they are standardised, seen by the encoder, and decoded from the latent by a
     linear layer, so that ``sample`` makes complete rows. ``transform`` therefore gives the latent alone.
@@ -79,6 +86,9 @@ class PeriodicVAE(VariationalTransformer):
         not at all.
     free_bits : float, default=0.0
         Divergence, in nats, that each latent of a record has for free.
+    n_components : int or None, default=5
+        Normal distributions in the mixture that :meth:`sample` draws latents from, at most, for each class. None draws
+        them from the prior.
     conditional : bool, default=False
         Learn signals of the classes ``y``: the decoder is given the class, the encoder never sees it. Otherwise ``y``,
         which pipelines pass always, is ignored.
@@ -131,6 +141,9 @@ class PeriodicVAE(VariationalTransformer):
         Numbers that a signal becomes.
     classes_, class_prior_ : ndarray of shape (n_classes,)
         Labels and the weighted share of each in the training rows; with ``conditional`` only.
+    mixtures_ : list of GaussianMixture, or None
+        Distribution of the latents of the training rows: one, or one for each of ``classes_``. None where
+        ``n_components`` is None.
     pulse_ : ndarray of shape (n_samples,)
         Mean of the training trains around an impulse, 0.1 s to both sides; with ``periodic`` only.
     heart_rate_ : tuple of float
@@ -184,6 +197,7 @@ class PeriodicVAE(VariationalTransformer):
         "beta": [Interval(Real, 0, None, closed="left")],
         "annealing": [StrOptions({"monotone", "cyclical"}), None],
         "free_bits": [Interval(Real, 0, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "conditional": ["boolean"],
         "lead_names": ["array-like", None],
     }
@@ -205,6 +219,7 @@ class PeriodicVAE(VariationalTransformer):
         beta=5e-3,
         annealing="monotone",
         free_bits=0.0,
+        n_components=5,
         conditional=False,
         lead_names=None,
         n_leads=1,
@@ -241,6 +256,7 @@ class PeriodicVAE(VariationalTransformer):
         self.beta = beta
         self.annealing = annealing
         self.free_bits = free_bits
+        self.n_components = n_components
         self.conditional = conditional
         self.lead_names = lead_names
         self.n_leads = n_leads
@@ -265,7 +281,7 @@ class PeriodicVAE(VariationalTransformer):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, groups=None):
-        """Train encoder and decoder.
+        """Train encoder and decoder, and fit the mixture to the latents of the training rows.
 
         Parameters
         ----------
@@ -274,7 +290,8 @@ class PeriodicVAE(VariationalTransformer):
         y : array-like of shape (n_samples,), default=None
             Labels of any kind; ignored unless ``conditional``.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; rows of weight zero are left out.
+            Non-negative weights; rows of weight zero are left out. The mixture takes each row as often as its weight
+            says, rounded.
         groups : array-like of shape (n_samples,), default=None
             Patient of each row; the validation rows of ``early_stopping`` never share one with the training rows.
 
@@ -299,10 +316,16 @@ class PeriodicVAE(VariationalTransformer):
         trains = self._describe(X, weight, train)
         beside = self._beside(X, trains, target)
         n_classes = len(self.classes_) if self.conditional else 0
-        return self._train(n_classes, X, target, weight, train, valid, seed, beside)
+        if not self._continues():
+            self.mixtures_ = None
+        try:
+            return self._train(n_classes, X, target, weight, train, valid, seed, beside)
+        finally:  # an interrupted training is kept, too
+            if hasattr(self, "module_"):
+                self.mixtures_ = self._mix(X, weight, target, train, seed)
 
     def sample(self, n, *, heart_rate=None, rr=None, y=None, impulse_trains=None, random_state=None):
-        """Make ECG of nobody: latents from the normal distribution, beats where the rhythm has them.
+        """Make ECG of nobody: latents as those of the training rows are distributed, beats in a rhythm.
 
         Parameters
         ----------
@@ -338,6 +361,6 @@ class PeriodicVAE(VariationalTransformer):
             raise ValueError(f"n must be an integer of at least 1, got {n!r}.")
         rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
         label = self._draw_labels(y, n, rng)
-        Z = rng.normal(size=(n, self.n_latent_))
+        Z = self._draw_latents(n, label, rng)
         trains = self._draw_trains(rng, n, heart_rate, rr, impulse_trains)
         return self._decode(Z, trains, label, self._dtype)

@@ -20,6 +20,7 @@ from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
 from ._annealing import BetaAnnealing, LatentRecord
 from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels
+from ._latent_mixture import N_MOST, draw_latents, evenly_drawn, fit_mixture
 
 _ROWS_AT_ONCE = 1024
 _TAPER = (0.08, 0.2)  # s, middle and standard deviation
@@ -267,6 +268,20 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             beside["label"] = np.eye(len(self.classes_))[target]
         return beside
 
+    def _mix(self, X, weight, target, train, seed):
+        """Mixture of the latents of the training rows, one for each class; None without ``n_components``."""
+        if self.n_components is None:
+            return None
+        mixtures = []
+        for k in range(len(self.classes_) if self.conditional else 1):
+            rows = train[target[train] == k]
+            if not len(rows):  # the validation rows have all of this class
+                rows = train
+            taken = rows[evenly_drawn(weight[rows], min(max(2, len(rows)), N_MOST))]
+            Z = self._outputs(X[taken], self.layout_, self.module_, "encode").astype(np.float64)
+            mixtures.append(fit_mixture(Z, self.n_components, seed))
+        return mixtures
+
     def _labels(self, y, n):
         """Indicators of the classes ``y``, or the share of each class; None without classes."""
         if not self._fitted["conditional"]:
@@ -287,6 +302,11 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
                 raise ValueError("y is a class to sample, which conditional=False has not learned.")
             return None
         return self._labels(rng.choice(self.classes_, size=n, p=self.class_prior_) if y is None else y, n)
+
+    def _draw_latents(self, n, label, rng):
+        if self.mixtures_ is None:
+            return rng.normal(size=(n, self.n_latent_))
+        return draw_latents(self.mixtures_, np.zeros(n, int) if label is None else label.argmax(axis=1), rng)
 
     def _given_trains(self, impulse_trains, n):
         if impulse_trains is None:
