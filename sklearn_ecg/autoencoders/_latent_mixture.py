@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
@@ -21,7 +22,7 @@ def fit_mixture(Z, n_components, seed):
     """Mixture of ``n_components`` normal distributions, fewer where rows are few, fitted to the latents ``Z``."""
     n_components = max(1, min(n_components, len(Z) // (_ROWS_PER_LATENT * Z.shape[1])))
     mixture = GaussianMixture(n_components, reg_covar=_VARIANCE, random_state=seed)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), config_context(array_api_dispatch=False):  # k-means begins, which has no dispatch
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal rows, or the last small steps are not taken
         return mixture.fit(Z)
 
