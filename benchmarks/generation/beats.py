@@ -134,7 +134,7 @@ def beats(args):
                 continue
             training[name] = rows
             training[f"real + {name}"] = tuple(map(np.concatenate, zip(training["real"], rows, strict=True)))
-        for kind in CLASSIFIERS:
+        for kind in args.classifiers:
             for name, rows in training.items():
                 labels = predictions(kind, name, rows, ds2.X, seed, args)
                 predicted.setdefault(kind, {}).setdefault(name, []).append(labels)
@@ -174,7 +174,7 @@ def measure(X, y, ds1, ds2, seed):
 
 
 def report(predicted, quality, ds1, ds2, args):
-    n_seeds = len(predicted["CNN"]["real"])
+    n_seeds = len(next(iter(predicted.values()))["real"])
     y, record = np.tile(ds2.y, n_seeds), np.tile(ds2.record, n_seeds)
     dummy = DummyClassifier().fit(ds1.X, ds1.y).predict(ds2.X)
     metrics = {"dummy": bootstrap_macro_f1(ds2.y, dummy, groups=ds2.record, random_state=args.seed)}
@@ -212,7 +212,8 @@ def report(predicted, quality, ds1, ds2, args):
         {
             "protocol": f"DS1 trains generators and classifiers, DS2 tests; beats of 0.6 s at 120 Hz in mV with "
             f"{N_SIDE} side features, as many generated of each class as there are; {n_seeds} seed(s) of both, pooled; "
-            f"95 % intervals resample the records of DS2. The autoencoder learns from at most {N_MOST} beats of each class",
+            "95 % intervals resample the records of DS2. The autoencoder learns from at most "
+            f"{N_MOST} beats of each class",
             "metrics": {"training": metrics, "beats": quality},
             "caption": "Classifiers trained on generated beats, DS1 → DS2",
             "table": {"columns": columns, "rows": rows},
