@@ -32,9 +32,10 @@ class PeriodicVAE(VariationalTransformer):
     The latents of the training rows are not distributed as the prior of the variational autoencoder, N(0, I): with a
     small β they lie in a part of it, and the decoder has not learned what to make of the rest. :meth:`sample`
     therefore draws latents from a mixture of normal distributions that ``fit`` fits to the latents of the training
-    rows, one for each class where there are classes. What is kept of the rows are its weights, means and covariances,
-    which tell of no single row as long as each component stands for many: there is at most one for each 4 ×
-    ``latent_size`` rows. Of a class that has only a few rows, it is those few that samples are like.
+    rows, one for each class where there are classes. What is kept of the rows are its weights, means and covariances.
+    They are averages over many rows, since there is at most one component for each 4 × ``latent_size`` of them, but
+    that guarantees no privacy: a component can settle on a few rows that lie apart from the others, as a class of a few
+    rows does, and its samples are like these rows. The weight of a component times the rows is how many it stands for.
 
     Both encoder and decoder are residual networks: a 1×1 convolution, blocks of twice normalisation, ReLU and
     convolution with 1×1 convolutions around them where they shorten the signal, and dense layers. The decoder is the
