@@ -34,8 +34,9 @@ class PeriodicVAE(VariationalTransformer):
     therefore draws latents from a mixture of normal distributions that ``fit`` fits to the latents of the training
     rows, one for each class where there are classes. What is kept of the rows are its weights, means and covariances.
     They are averages over many rows, since there is at most one component for each 4 × ``latent_size`` of them, but
-    that guarantees no privacy: a component can settle on a few rows that lie apart from the others, as a class of a few
-    rows does, and its samples are like these rows. The weight of a component times the rows is how many it stands for.
+    that guarantees no privacy: a component can settle on the rows of one patient, or on a few that lie apart from the
+    others, as a class of a few rows does, and its samples are like these rows. The weight of a component times the rows
+    is how many it stands for.
 
     Both encoder and decoder are residual networks: a 1×1 convolution, blocks of twice normalisation, ReLU and
     convolution with 1×1 convolutions around them where they shorten the signal, and dense layers. The decoder is the
