@@ -46,8 +46,8 @@ X = np.vstack(
 # %%
 # The plain network and the periodic one, of the same size. The impulses stand on the R peaks here.
 sizes = {"fs": FS, "latent_size": 8, "channels": (8, 16, 32), "lr": 3e-3, "batch_size": 16, "random_state": 0}
-plain = PeriodicVAE(periodic=False, max_epochs=40, **sizes).fit(X)
-periodic = PeriodicVAE(impulse="peaks", binary=True, max_epochs=40, **sizes).fit(X)
+plain = PeriodicVAE(periodic=False, max_epochs=25, **sizes).fit(X)
+periodic = PeriodicVAE(impulse="peaks", binary=True, max_epochs=25, **sizes).fit(X)
 for name, vae in (("plain", plain), ("periodic", periodic)):
     last = vae.history_[-1]
     print(
@@ -66,11 +66,11 @@ def share_with_all_periods(samples):
 
 samples = {
     "training record": X[[3, 8]],
-    "plain": plain.sample(200, random_state=1),
-    "periodic, 50 bpm": periodic.sample(200, heart_rate=50, random_state=1),
-    "periodic, 75 bpm": periodic.sample(200, heart_rate=75, random_state=1),
-    "periodic, 110 bpm": periodic.sample(200, heart_rate=110, random_state=1),
-    "periodic, atrial fibrillation": periodic.sample(200, heart_rate=90, rr="af", random_state=1),
+    "plain": plain.sample(80, random_state=1),
+    "periodic, 50 bpm": periodic.sample(80, heart_rate=50, random_state=1),
+    "periodic, 75 bpm": periodic.sample(80, heart_rate=75, random_state=1),
+    "periodic, 110 bpm": periodic.sample(80, heart_rate=110, random_state=1),
+    "periodic, atrial fibrillation": periodic.sample(80, heart_rate=90, rr="af", random_state=1),
 }
 for name in ("plain", "periodic, 50 bpm", "periodic, 75 bpm", "periodic, 110 bpm"):
     print(f"{name:17}: every period is there in {share_with_all_periods(samples[name]):.0%} of the samples")
