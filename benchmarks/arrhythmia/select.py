@@ -103,7 +103,7 @@ def over_time(args):
         for name, row in metrics.items()
     ]
     write_results(
-        "arrhythmia_select_chronological",
+        "arrhythmia_select_chronological" + "_some" * bool(args.models),  # the table of all stays
         {
             "protocol": "within each of 48 records the first 40 % of the beats train, of N and Q a third except in the "
             "two records with most F; the next 30 % are scored; the last 30 %, which test, are left alone. Mean over "
