@@ -125,6 +125,19 @@ def test_a_linear_path_is_not_admissible():
     assert report.steps[0]
 
 
+@pytest.mark.parametrize(("height", "owned"), [(1.0, False), (-1.0, False), (0.5, True), (-0.5, True)])
+def test_a_stray_wave_is_as_high_as_a_t_wave(height, owned):
+    """At -0.5 it is the lowest place between a T wave and the next QRS, over which both tower higher than that."""
+    end = ecg(50, heart_rate_std=0, baseline=0)
+    qrs, t = (getattr(count_waves(end, fs=FS), wave)[1] for wave in ("qrs", "t"))
+    wave = end[t - 15 : t + 16] - np.linspace(end[t - 15], end[t + 15], 31)
+    place = qrs + round(0.75 * FS)
+    middle = end.copy()
+    middle[place - 15 : place + 16] += height * wave
+    report = path_report([end, middle, end], fs=FS)
+    assert report.owned.tolist() == [True, owned, True]
+
+
 def test_matched_waves_move_monotonically():
     a, b = ecg(60, seconds=6), ecg(64, 1, seconds=6)
     drift = wave_drift(transport_path(a, b, 30, fs=FS), fs=FS)

@@ -13,6 +13,7 @@ from ._delineation import MARGIN, delineate, low_pass
 _STRAY = 0.75  # of a T wave's height
 _T_BEHIND, _P_AHEAD = 0.6, 0.35  # s around R, also of one beyond the border: where a beat may have its waves
 _STRAY_LEAST = 0.1  # of a QRS's height
+_STRAY_WIDTH = 0.5  # s: the base of a deflection; the trough between a T wave and the next QRS is wider, and none
 _FADED = 0.5  # of the height of the lowest QRS at the ends
 
 
@@ -35,8 +36,8 @@ class PathReport:
         faded to a bump is none.
     owned : ndarray of bool, shape (n_steps,)
         Whether every T wave follows a QRS: outside of the beats, and away from the borders, behind which there may be
-        more of them, no more deflections than at the ends reach three quarters of the height of the T waves, both those
-        of the step and those of the ends, mixed linearly.
+        more of them, no more deflections of half a second than at the ends reach three quarters of the height of the T
+        waves, both those of the step and those of the ends, mixed linearly.
     """
 
     n_p: np.ndarray
@@ -142,14 +143,14 @@ def _count_stray(path, beats, fs):
     least = np.array([_least_of_t(*step) for step in zip(smooth, beats, strict=True)])
     between = np.linspace(least[0], least[-1], len(path)) if np.isfinite(least[[0, -1]]).all() else np.inf
     least = np.maximum(np.where(np.isfinite(least), least, 0.0), between)
-    before, behind, margin = (round(span * fs) for span in (_P_AHEAD, _T_BEHIND, MARGIN))
+    before, behind, margin, width = (round(span * fs) for span in (_P_AHEAD, _T_BEHIND, MARGIN, _STRAY_WIDTH))
     counts = []
     for row, step, height in zip(smooth, beats, least, strict=True):
         free = np.ones(len(row), dtype=bool)
         free[: behind + margin] = free[-before - margin :] = False
         for r in step.r:
             free[max(r - before, 0) : r + behind] = False
-        bumps = np.concatenate([find_peaks(side, prominence=height)[0] for side in (row, -row)])
+        bumps = np.concatenate([find_peaks(side, prominence=height, wlen=width)[0] for side in (row, -row)])
         counts.append(free[bumps].sum())
     return np.array(counts)
 
