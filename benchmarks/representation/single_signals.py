@@ -105,14 +105,15 @@ class Fitted:
     outside: float
 
 
-def fitted(signal, region, pool, seed, resume):
+def fitted(signal, region, pool, seed, resume, steps=SETTINGS["max_epochs"]):
     """Fit one network to one signal with the unpunished ``region`` (start, stop); kept, and read with ``resume``."""
+    settings = SETTINGS | {"max_epochs": steps}
 
     def make():
-        network = ConvAutoencoder(pools=(2, pool, 2), unpunished=[region], random_state=seed, **SETTINGS)
+        network = ConvAutoencoder(pools=(2, pool, 2), unpunished=[region], random_state=seed, **settings)
         return network.fit(signal[None]).reconstruct(signal[None])[0]
 
-    key = hashlib.sha256(signal.tobytes()).hexdigest(), region, pool, seed, SETTINGS
+    key = hashlib.sha256(signal.tobytes()).hexdigest(), region, pool, seed, settings
     decoded = kept("representation", "single", key, make, resume=resume)
     error = (decoded.astype(float) - signal) ** 2
     here = np.zeros(len(signal), dtype=bool)
@@ -120,12 +121,12 @@ def fitted(signal, region, pool, seed, resume):
     return Fitted(decoded, error[here].mean(), error[~here].mean())
 
 
-def errors(signals, region, pool, seeds, args, name):
+def errors(signals, region, pool, seeds, args, name, **settings):
     """Errors inside and outside, (2, n_signals, n_seeds)."""
     out = np.empty((2, len(signals.rows), len(seeds)))
     for i, signal in enumerate(signals.rows):
         for j, seed in enumerate(seeds):
-            network = fitted(signal, region, pool, seed, args.resume)
+            network = fitted(signal, region, pool, seed, args.resume, **settings)
             out[:, i, j] = network.inside, network.outside
     inside, outside = out.mean(axis=2)
     print(f"{name}, region {region}, pool {pool}: {np.median(inside):.3f} inside, {np.median(outside):.3f}", flush=True)

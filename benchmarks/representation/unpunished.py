@@ -1,5 +1,7 @@
 """What networks put where nothing is punished: ECG against Gaussian processes, by pooling, kernel and region."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.stats import wilcoxon
 
@@ -16,23 +18,23 @@ VISIBLE = (50, 100, 200, 300, 400, 600, 800, 1200, 2000, 3500)
 
 LAST = 4900
 NETWORKS = {"good": GOOD, "bad": BAD}
+CHANGES = {"region of three seconds": {"region": (500, 2000)}, "2000 steps": {"steps": 2000}}
 FIRST_KERNEL = next(iter(KERNELS))
 
 
 def unpunished(args):
-    """The good and the bad network on ECG and on Gaussian processes, over seeds, then by pooling."""
+    """The good and the bad network on ECG and on Gaussian processes, over seeds, then by pooling, then changed."""
     ecg = ecgs(args.data_home, N_SIGNALS)
     both = {"ECG": ecg, "Gaussian process": gaussian_processes(FIRST_KERNEL, ecg)}
-    seeds = range(args.seed, args.seed + args.n_seeds)
     metrics, rows = {}, []
-    for name, pool in NETWORKS.items():
-        pair = [errors(signals, REGION, pool, seeds, args, kind) for kind, signals in both.items()]
-        metrics[name] = compared = compare(*pair)
-        rows.append([f"{name}: pooling {pool}", len(ecg.rows), len(seeds), *cells(compared)])
-    for pool in POOLS:
-        pair = [errors(first(signals, N_FEWER), REGION, pool, seeds[:1], args, kind) for kind, signals in both.items()]
-        metrics[f"pooling {pool}"] = compared = compare(*pair)
-        rows.append([f"pooling {pool}", N_FEWER, 1, *cells(compared)])
+    for case in cases(args.n_seeds):
+        seeds = range(args.seed, args.seed + case.n_seeds)
+        pair = [
+            errors(first(signals, case.n_signals), case.region, case.pool, seeds, args, kind, steps=case.steps)
+            for kind, signals in both.items()
+        ]
+        metrics[case.name] = compared = compare(*pair)
+        rows.append([case.label, case.n_signals, case.n_seeds, *cells(compared)])
     columns = ["network", "signals", "seeds", "ECG inside", "process inside", "p inside"]
     columns += ["ECG outside", "process outside", "p outside"]
     write_results(
@@ -55,6 +57,30 @@ def unpunished(args):
     }
     scatter = {name: scattered(metrics[name]) for name in NETWORKS}
     single_figures.save("unpunished", single_figures.unpunished, examples, REGION, FS, scatter)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and what it is fitted to."""
+
+    name: str
+    label: str
+    pool: int
+    n_signals: int = N_FEWER
+    n_seeds: int = 1
+    region: tuple = REGION
+    steps: int = SETTINGS["max_epochs"]
+
+
+def cases(n_seeds):
+    """The two networks over seeds; each pooling; and what else might be behind differences that are not expected."""
+    found = [Case(name, f"{name}: pooling {pool}", pool, N_SIGNALS, n_seeds) for name, pool in NETWORKS.items()]
+    found += [Case(f"pooling {pool}", f"pooling {pool}", pool) for pool in POOLS]
+    for change, settings in CHANGES.items():
+        found += [
+            Case(f"{name}, {change}", f"pooling {pool}, {change}", pool, **settings) for name, pool in NETWORKS.items()
+        ]
+    return found
 
 
 def decoded_by_both(signal, args):
