@@ -516,8 +516,15 @@ def test_classes_are_checked():
         fitted.fit(X, np.where(y == "up", "up", "V"))
     with pytest.raises(ValueError, match="one for each of 3 rows"):
         fitted.sample(3, y=["up", "down"])
-    with pytest.raises(ValueError, match="conditional=False has not learned"):
-        PeriodicVAE(**TINY).fit(X, y).sample(2, y="up")
+    unconditional = PeriodicVAE(**TINY).fit(X, y)
+    assert unconditional.score(X, y) == unconditional.score(X)  # pipelines pass y always
+    for decode in (
+        lambda: unconditional.sample(2, y="up"),
+        lambda: unconditional.inverse_transform(np.zeros((2, 3)), y="up"),
+        lambda: unconditional.reconstruct(X, y),
+    ):
+        with pytest.raises(ValueError, match="conditional=False has not learned classes: y must be None"):
+            decode()
     part = PeriodicVAE(**TINY, conditional=True).fit(X, y, sample_weight=(y == "up").astype(float))
     assert list(part.classes_) == ["up"]
 

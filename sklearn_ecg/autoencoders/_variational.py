@@ -77,7 +77,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         ------
         ValueError
             If ``Z`` or ``impulse_trains`` have another width or values that are not finite, or a class was not in the
-            training rows.
+            training rows, or no class was learned.
         """
         check_is_fitted(self, "module_")
         Z = check_array(Z, dtype="numeric", input_name="Z")
@@ -103,6 +103,12 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         -------
         X_out : ndarray of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
             In the form that came in, 2-D or 3-D, with the side features decoded.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` has NaN or infinite values or another width, or a class was not in the training rows, or no class
+            was learned.
         """
         check_is_fitted(self, "module_")
         rows, _ = self._validate(X, reset=False)
@@ -117,7 +123,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         X : array-like of shape (n_samples, n_features) or (n_samples, n_leads, n_timepoints)
             Signals, as in ``fit``.
         y : array-like of shape (n_samples,), default=None
-            Classes; with ``conditional`` only.
+            Classes; ignored unless ``conditional``.
 
         Returns
         -------
@@ -127,7 +133,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         """
         check_is_fitted(self, "module_")
         rows, layout = self._validate(X, reset=False)
-        label = self._labels(y, len(rows))
+        label = self._labels(y if self._fitted["conditional"] else None, len(rows))
         n_signal = layout.n_signal_features
         batches = list(gen_batches(len(rows), _ROWS_AT_ONCE))
         mean = sum(rows[batch, :n_signal].sum(dtype=np.float64) for batch in batches) / (len(rows) * n_signal)
@@ -285,6 +291,8 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
     def _labels(self, y, n):
         """Indicators of the classes ``y``, or the share of each class; None without classes."""
         if not self._fitted["conditional"]:
+            if y is not None:
+                raise ValueError(f"conditional=False has not learned classes: y must be None, got {y!r}.")
             return None
         if y is None:
             return np.broadcast_to(self.class_prior_, (n, len(self.classes_)))
@@ -297,11 +305,9 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         return np.broadcast_to(np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)], (n, len(self.classes_)))
 
     def _draw_labels(self, y, n, rng):
-        if not self._fitted["conditional"]:
-            if y is not None:
-                raise ValueError("y is a class to sample, which conditional=False has not learned.")
-            return None
-        return self._labels(rng.choice(self.classes_, size=n, p=self.class_prior_) if y is None else y, n)
+        if y is None and self._fitted["conditional"]:
+            y = rng.choice(self.classes_, size=n, p=self.class_prior_)
+        return self._labels(y, n)
 
     def _draw_latents(self, n, label, rng):
         if self.mixtures_ is None:
