@@ -114,8 +114,15 @@ def _impulses(times, n_timepoints, fs):
     return trains
 
 
+def _numbers(name, values):
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers, got {values!r}.") from error
+
+
 def _check_rates(heart_rate, n):
-    rates = np.asarray(heart_rate, dtype=np.float64)
+    rates = _numbers("heart_rate", heart_rate)
     if rates.shape not in ((), (n,)) or not (np.isfinite(rates).all() and (rates > 0).all()):
         raise ValueError(f"heart_rate must be a positive number in bpm, or {n} of them, got {heart_rate!r}.")
     if (rates >= 60 / SHORTEST_RR).any():
@@ -124,11 +131,16 @@ def _check_rates(heart_rate, n):
 
 
 def _check_intervals(rr, n, duration):
-    intervals = np.asarray(rr, dtype=np.float64)
+    intervals = _numbers("rr", rr)
     if intervals.ndim not in (1, 2) or intervals.shape[:-1] not in ((), (n,)) or not intervals.size:
         raise ValueError(f"rr must have shape (n_intervals,) or ({n}, n_intervals), got {intervals.shape}.")
     if not (np.isfinite(intervals).all() and (intervals > 0).all()):
         raise ValueError("rr must hold positive numbers of seconds.")
+    if intervals[..., 0].max() > duration:
+        raise ValueError(
+            f"rr must hold seconds, each interval ending with a beat: one of {intervals[..., 0].max():g} s at the "
+            f"beginning leaves a record of {duration:g} s without any."
+        )
     if intervals.sum(axis=-1).min() < duration:
         raise ValueError(f"rr covers {intervals.sum(axis=-1).min():g} s of the {duration:g} s of a record.")
     return np.broadcast_to(intervals, (n, intervals.shape[-1]))
@@ -136,7 +148,7 @@ def _check_intervals(rr, n, duration):
 
 def check_trains(trains, n, n_timepoints):
     """Trains given by the user as (n, n_timepoints); one for all is allowed."""
-    checked = np.atleast_2d(np.asarray(trains, dtype=np.float64))
+    checked = np.atleast_2d(_numbers("impulse_trains", trains))
     if checked.ndim != 2 or len(checked) not in (1, n) or checked.shape[1] != n_timepoints:
         raise ValueError(
             f"impulse_trains must be of shape ({n_timepoints},) or ({n}, {n_timepoints}), as ImpulseTrainExtractor "
