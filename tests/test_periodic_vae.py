@@ -19,7 +19,7 @@ from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
 from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg._validation import flatten_leads
 from sklearn_ecg.autoencoders._annealing import BetaAnnealing
-from sklearn_ecg.autoencoders._impulses import STRETCHES, stretch_levels
+from sklearn_ecg.autoencoders._impulses import STRETCHES, steady_train, stretch_levels
 from sklearn_ecg.autoencoders._latent_mixture import evenly_drawn, fit_mixture
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.nn.vae import FilterStretch, NegativeELBO, VariationalAutoencoder, convolve_same
@@ -175,6 +175,12 @@ def test_beta_grows_as_told(kind, expected, monkeypatch, X):
     assert warmth == expected
     assert fitted.net_.criterion_.warmth == 1.0
     assert set(BetaAnnealing.__init__.__code__.co_varnames) == {"self", "kind"}
+
+
+@pytest.mark.parametrize(("n_timepoints", "beats"), [(300, [50, 150, 250]), (100, [50]), (40, [20]), (2, [1]), (1, [0])])
+def test_latents_alone_are_decoded_at_a_steady_rate(n_timepoints, beats):
+    train = steady_train(n_timepoints, fs=100, heart_rate=60.0, pulse=np.array([0.0, 1.0, 0.0]))
+    assert np.flatnonzero(train).tolist() == beats
 
 
 @pytest.mark.parametrize("kind", ["energy", "binary"])

@@ -71,9 +71,12 @@ def stretch_levels(trains, fs):
 
 
 def steady_train(n_timepoints, fs, heart_rate, pulse):
-    """Train of shape (1, n_timepoints) of a constant rate, its first impulse half an interval from the start."""
-    interval = 60 / heart_rate
-    times = (np.arange(int(n_timepoints / fs / interval) + 1) + 0.5) * interval
+    """Train of shape (1, n_timepoints) of a constant rate, its first impulse half an interval from the start.
+
+    A record shorter than an interval has its one impulse in the middle.
+    """
+    interval, duration = 60 / heart_rate, n_timepoints / fs
+    times = np.arange(min(interval, duration) / 2, duration, interval)
     return place_pulses(_impulses([times], n_timepoints, fs), pulse)
 
 
