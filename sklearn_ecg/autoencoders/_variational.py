@@ -204,10 +204,6 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         if self.conditional and y is None:
             raise ValueError("conditional=True wants the classes y.")
         continues = self._continues()
-        if continues and fs != self._fitted["fs"]:
-            raise ValueError(
-                f"warm_start=True continues a module fitted with fs={self._fitted['fs']:g}, got fs={fs:g}."
-            )
         X, layout = self._validate(X, reset=not continues)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         for name in ("kernel_size", "stride"):
