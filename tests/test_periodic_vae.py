@@ -177,7 +177,9 @@ def test_beta_grows_as_told(kind, expected, monkeypatch, X):
     assert set(BetaAnnealing.__init__.__code__.co_varnames) == {"self", "kind"}
 
 
-@pytest.mark.parametrize(("n_timepoints", "beats"), [(300, [50, 150, 250]), (100, [50]), (40, [20]), (2, [1]), (1, [0])])
+@pytest.mark.parametrize(
+    ("n_timepoints", "beats"), [(300, [50, 150, 250]), (100, [50]), (40, [20]), (2, [1]), (1, [0])]
+)
 def test_latents_alone_are_decoded_at_a_steady_rate(n_timepoints, beats):
     train = steady_train(n_timepoints, fs=100, heart_rate=60.0, pulse=np.array([0.0, 1.0, 0.0]))
     assert np.flatnonzero(train).tolist() == beats
@@ -267,6 +269,18 @@ def _generator():
 
 def _none(rhythm):
     return {"heart_rate": None, "rr": None, "impulse_trains": None, **rhythm}
+
+
+@pytest.mark.parametrize("leads", [("II",), ("II", "V5")])
+def test_the_usual_rate_is_that_of_the_hearts_also_where_t_waves_are_tall(leads):
+    X = ecgs(8, leads=leads, waves={"T": (100, 2.0, 0.4)})
+    rates = np.random.default_rng(0).uniform(60, 100, size=8)  # those of ecgs
+    fitted = PeriodicVAE(**{**TINY, "max_epochs": 1}).fit(X)
+    assert fitted.heart_rate_ == pytest.approx((rates.mean(), rates.std()), abs=2)
+    weight = np.eye(8)[2]
+    assert fitted.fit(X, sample_weight=weight).heart_rate_ == pytest.approx((rates[2], 0), abs=2)
+    short = fitted.fit(X[..., : FS // 2])
+    assert np.isfinite(short.heart_rate_).all() and np.isfinite(short.sample(2, random_state=0)).all()
 
 
 def test_the_pulse_is_the_mean_soft_pulse_of_the_training(X):

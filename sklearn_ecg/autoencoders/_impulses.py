@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
+from ..preprocessing import detect_r_peaks
 from ..segmentation._impulse_trains import place_pulses, train_maxima
 
 _REACH = 0.1  # s on both sides of an impulse
@@ -10,19 +11,23 @@ _VARIATION, _LF_HF_RATIO = 0.04, 0.5  # of the heart rate in sinus rhythm: stand
 _NO_RHYTHM = (60.0, 0.0)
 _SLOWEST, _FASTEST = 30.0, 180.0  # bpm, of rates that are drawn
 _RECORDS_AT_ONCE = 1024
+_DETECTABLE = (100.0, 1000.0)  # Hz
 
 STRETCHES = np.sqrt(np.geomspace(0.4, 1.6, 8))
 """Factors of the filter, for RR intervals between 0.4 and 1.6 s."""
 
 
-def describe_trains(trains, weight, fs):
-    """Mean pulse, root of the energy of a beat, and mean and standard deviation of the heart rate in bpm."""
+def describe_trains(trains, weight, rows, fs):
+    """Mean pulse of the trains ``rows``, root of the energy of a beat, and the heart rate of each in bpm, NaN if none.
+
+    A soft train may have a pulse in a tall T wave, too: the rate is then twice that of the heart.
+    """
     reach = round(_REACH * fs)
     around = np.arange(-reach, reach + 1)
     pulse, n_pulses, energy, n_beats = np.zeros(len(around)), 0.0, 0.0, 0.0
     rates = []
-    for start in range(0, len(trains), _RECORDS_AT_ONCE):
-        piece, w = (values[start : start + _RECORDS_AT_ONCE].astype(np.float64) for values in (trains, weight))
+    for start in range(0, len(rows), _RECORDS_AT_ONCE):
+        piece, w = (values[rows[start : start + _RECORDS_AT_ONCE]].astype(np.float64) for values in (trains, weight))
         record, at = np.nonzero(train_maxima(piece, fs))
         energy, n_beats = energy + w @ (piece**2).sum(axis=1), n_beats + w[record].sum()
         rates.append(_heart_rates(record, at, len(piece), fs))
@@ -32,7 +37,20 @@ def describe_trains(trains, weight, fs):
         n_pulses += w[record].sum()
     pulse = pulse / n_pulses if n_pulses else np.where(around == 0, 1.0, 0.0)
     scale = np.sqrt(energy / n_beats) if n_beats else 1.0
-    return pulse, float(scale), _mean_and_deviation(np.concatenate(rates), weight)
+    return pulse, float(scale), np.concatenate(rates)
+
+
+def usual_rate(X, layout, rows, weight, rates, fs):
+    """Mean and standard deviation of the heart rate of the given rows of ``X`` in bpm, by their R peaks.
+
+    Where the detector finds none (of short records, or at an ``fs`` that it does not take), by ``rates``.
+    """
+    if _DETECTABLE[0] <= fs <= _DETECTABLE[1]:
+        peaks = [detect_r_peaks(layout.split(X[row : row + 1])[0][0], fs=fs) for row in rows]
+        record = np.repeat(np.arange(len(rows)), [len(at) for at in peaks])
+        by_peaks = _heart_rates(record, np.concatenate(peaks), len(rows), fs)
+        rates = by_peaks if np.isfinite(by_peaks).any() else rates
+    return _mean_and_deviation(rates, weight[rows])
 
 
 def _heart_rates(record, at, n_records, fs):

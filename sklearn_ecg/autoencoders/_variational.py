@@ -19,7 +19,7 @@ from ..nn.vae import N_NOISES, NegativeELBO, VariationalAutoencoder
 from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
 from ._annealing import BetaAnnealing, LatentRecord
-from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels
+from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels, usual_rate
 from ._latent_mixture import N_MOST, draw_latents, evenly_drawn, fit_mixture
 
 _ROWS_AT_ONCE = 1024
@@ -252,7 +252,8 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         for name in ("pulse_", "heart_rate_"):
             vars(self).pop(name, None)
         if self.periodic:
-            self.pulse_, train_scale, self.heart_rate_ = describe_trains(trains[train], weight[train], self.fs)
+            self.pulse_, train_scale, rates = describe_trains(trains, weight, train, self.fs)
+            self.heart_rate_ = usual_rate(X, self.layout_, train, weight, rates, self.fs)
         self._signal_statistics = (*_centre_and_scale(X, self.layout_, weight, train), train_scale)
         return trains
 
