@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 
 from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
 from sklearn_ecg._annotations import STANDARD_LEADS
-from sklearn_ecg._validation import flatten_leads
+from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.autoencoders._annealing import BetaAnnealing
 from sklearn_ecg.autoencoders._impulses import STRETCHES, steady_train, stretch_levels
 from sklearn_ecg.autoencoders._latent_mixture import evenly_drawn, fit_mixture
@@ -572,8 +572,29 @@ def test_leads_that_do_not_follow_from_others_are_left_alone():
     fitted = PeriodicVAE(**TINY, lead_names=("II", "V1", "I")).fit(records)
     plain = PeriodicVAE(**TINY).fit(records)
     np.testing.assert_array_equal(fitted.sample(3, random_state=0), plain.sample(3, random_state=0))
-    with pytest.raises(ValueError, match="lead_names has 2 names, but X has 3"):
-        PeriodicVAE(**TINY, lead_names=("II", "V1")).fit(records)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("I", "II"), r"lead_names has 2 name\(s\), but X is read with 3"),
+        (("I", "II", "ii"), "lead_names must hold at least one lead, none twice"),
+        (("I", "II", 3), "lead_names must hold at least one lead"),
+        (("II", "I", "III"), "The column names tell the leads I, II, III, but lead_names II, I, III"),
+    ],
+)
+def test_lead_names_that_contradict_the_rows_are_refused(names, message):
+    frame = pd.DataFrame(flatten_leads(ecgs(6, leads=("I", "II", "III"))))
+    frame.columns = signal_feature_names(("I", "II", "III"), N_TIMEPOINTS)
+    with pytest.raises(ValueError, match=message):
+        PeriodicVAE(**TINY, n_leads=3, lead_names=names).fit(frame)
+
+
+def test_lead_names_are_read_in_any_case():
+    records = ecgs(6, leads=("aVF", "I", "II"))
+    fitted = PeriodicVAE(**TINY, lead_names=("AVF", "i", "ii")).fit(records)
+    avf, one, two = np.swapaxes(fitted.sample(3, random_state=0).reshape(3, 3, -1), 0, 1)
+    np.testing.assert_array_equal(avf, two - one / 2)
 
 
 def test_side_features_are_learned_with_the_signal(either):

@@ -95,8 +95,9 @@ class PeriodicVAE(VariationalTransformer):
         Learn signals of the classes ``y``: the decoder is given the class, the encoder never sees it. Otherwise ``y``,
         which pipelines pass always, is ignored.
     lead_names : sequence of str or None, default=None
-        Names of the leads. Where they are standard ones and I and II are among them, the limb leads that follow from
-        the two are computed from them, so that what is decoded obeys Einthoven's and Goldberger's equations exactly.
+        Names of the leads, all different, upper or lower case; column names that tell others are an error. Where they
+        are standard ones and I and II are among them, the limb leads that follow from the two are computed from them,
+        so that what is decoded obeys Einthoven's and Goldberger's equations exactly.
     n_leads : int, default=1
         Leads in a 2-D row. 3-D input speaks for itself.
     n_side_features : int, default=0

@@ -10,12 +10,12 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d, ge
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
-from .._annotations import LIMB_LEADS
 from .._base import NeuralEstimator
 from .._base_classifier import _check_groups
 from .._parameters import check_sizes
 from .._validation import check_fs
 from ..nn.vae import N_NOISES, NegativeELBO, VariationalAutoencoder
+from ..preprocessing._leads import check_lead_names, limb_places
 from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
 from ._annealing import BetaAnnealing, LatentRecord
@@ -180,7 +180,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             filter_length=n_taps,
             taper=taper,
             stretch=stretch,
-            limb=_limb_leads(self.lead_names),
+            limb=None if self.lead_names is None else limb_places(self.lead_names),
             channels=tuple(self.channels),
             kernel_sizes=_of_each_block("kernel_size", self.kernel_size, n_blocks),
             strides=_of_each_block("stride", self.stride, n_blocks),
@@ -208,8 +208,8 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         for name in ("kernel_size", "stride"):
             _of_each_block(name, getattr(self, name), len(self.channels))
-        if self.lead_names is not None and len(self.lead_names) != layout.n_leads:
-            raise ValueError(f"lead_names has {len(self.lead_names)} names, but X has {layout.n_leads} lead(s).")
+        if self.lead_names is not None:
+            check_lead_names(self, layout)
         target = self._read_classes(y, X, weight, continues) if self.conditional else np.zeros(len(X), dtype=np.int64)
         if not continues:
             self._fitted = {"fs": fs, "periodic": self.periodic, "conditional": self.conditional}
@@ -373,15 +373,6 @@ def _of_each_block(name, value, n_blocks):
     if len(values) != n_blocks:
         raise ValueError(f"{name} must be an integer, or one for each of the {n_blocks} blocks, got {value!r}.")
     return values
-
-
-def _limb_leads(lead_names):
-    """Places of the leads I and II, and place → factors of the leads that follow from them; None where none does."""
-    names = [] if lead_names is None else list(lead_names)
-    followers = {names.index(lead): factors for lead, factors in LIMB_LEADS.items() if lead in names}
-    if not followers or not {"I", "II"} <= set(names):
-        return None
-    return names.index("I"), names.index("II"), followers
 
 
 def _centre_and_scale(X, layout, weight, train):

@@ -113,28 +113,42 @@ class LeadConverter(SignalTransformer):
 
     def _names_in(self, layout):
         """Names of the leads that come in, None where nothing tells them."""
-        told = self._told(layout)
         if self.lead_names is None:
-            return told or _BY_NUMBER.get(layout.n_leads)
-        names = _name_list("lead_names", self.lead_names)
-        if len(names) != layout.n_leads:
-            raise ValueError(f"lead_names has {len(names)} name(s), but X is read with {layout.n_leads} lead(s).")
-        if told and [_plain(name) for name in told] != [_plain(name) for name in names]:
-            raise ValueError(f"The column names tell the leads {', '.join(told)}, but lead_names {', '.join(names)}.")
-        return names
-
-    def _told(self, layout):
-        """Names of the leads told by the column names, None where they tell none or only count them."""
-        told = read_lead_columns(list(getattr(self, "feature_names_in_", ())))
-        if told is None or told[0] == [f"lead{i}" for i in range(layout.n_leads)]:
-            return None
-        return tuple(told[0])
+            return _told_by_columns(self, layout) or _BY_NUMBER.get(layout.n_leads)
+        return check_lead_names(self, layout)
 
     def _apply(self, signals):
         return self.matrix_ @ signals
 
     def _n_blocks_out(self, X):
         return self.layout_out_.n_leads
+
+
+def check_lead_names(estimator, layout):
+    """The estimator's ``lead_names``; they must be different, one for each lead, and agree with the column names."""
+    told, names = _told_by_columns(estimator, layout), _name_list("lead_names", estimator.lead_names)
+    if len(names) != layout.n_leads:
+        raise ValueError(f"lead_names has {len(names)} name(s), but X is read with {layout.n_leads} lead(s).")
+    if told and [_plain(name) for name in told] != [_plain(name) for name in names]:
+        raise ValueError(f"The column names tell the leads {', '.join(told)}, but lead_names {', '.join(names)}.")
+    return names
+
+
+def limb_places(names):
+    """Places of I and II, and place → factors of the two of each lead that follows from them; None where none does."""
+    plain = [_plain(name) for name in names]
+    followers = {plain.index(_plain(lead)): two for lead, two in LIMB_LEADS.items() if _plain(lead) in plain}
+    if not followers or not {"i", "ii"} <= set(plain):
+        return None
+    return plain.index("i"), plain.index("ii"), followers
+
+
+def _told_by_columns(estimator, layout):
+    """Names of the leads told by the column names, None where they tell none or only count them."""
+    told = read_lead_columns(list(getattr(estimator, "feature_names_in_", ())))
+    if told is None or told[0] == [f"lead{i}" for i in range(layout.n_leads)]:
+        return None
+    return tuple(told[0])
 
 
 def _plain(name):
