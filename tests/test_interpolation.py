@@ -205,6 +205,16 @@ def test_without_beats_the_path_is_linear():
     np.testing.assert_array_equal(transport_path(short, short[::-1], 3, fs=FS), linear_path(short, short[::-1], 3))
 
 
+@pytest.mark.parametrize("n_timepoints", [1, 2, 7])
+def test_signals_too_short_for_a_beat_have_none(n_timepoints):
+    a, b = np.random.default_rng(0).normal(size=(2, n_timepoints))
+    path = transport_path(a, b, 3, fs=FS)
+    np.testing.assert_array_equal(path, linear_path(a, b, 3))
+    assert path_report(path, fs=FS).n_qrs.tolist() == [0, 0, 0]
+    assert len(wave_drift(path, fs=FS).wave) == 0
+    assert count_waves(a, fs=FS).n_qrs == 0
+
+
 @pytest.mark.parametrize("function", [linear_path, lambda a, b, **k: transport_path(a, b, fs=FS, **k)])
 def test_what_is_refused(function):
     a, b = ecg(60), ecg(70)

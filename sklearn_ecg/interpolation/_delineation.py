@@ -180,6 +180,8 @@ def _sections(fs):
 
 def _slope(signal, fs):
     """Steepness, smoothed."""
+    if len(signal) < 2:
+        return np.zeros(len(signal))
     width = max(round(_SLOPE_OVER * fs), 1)
     return np.convolve(np.abs(np.gradient(signal)), np.ones(width) / width, mode="same")
 
