@@ -1,6 +1,7 @@
 import json
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,6 +237,17 @@ def test_rr_distance_is_the_shift():
     assert plain(report)["n_real"] == 600
     with pytest.raises(ValueError, match="real must be finite"):
         rr_distance([np.nan] * 4, real)
+    for rr in (real[:, None], 900.0):
+        with pytest.raises(ValueError, match=r"generated must be 1-D \(n_intervals,\), got shape"):
+            rr_distance(real, rr)
+
+
+def test_multiples_of_a_floor_of_zero_are_not_told():
+    steady = rr_distance([800.0] * 8, [900.0] * 3, random_state=0)
+    assert steady.distance.estimate == 100 and math.isnan(steady.multiple) and plain(steady)["multiple"] is None
+    report = mmd_report(np.eye(6), np.eye(6)[:3], n_splits=5, random_state=0)
+    report = replace(report, floor=replace(report.floor, estimate=0.0))
+    assert plain(report)["multiple"] is None and set(plain(report)["surrogate_multiples"].values()) == {None}
 
 
 def test_diversity_worked_by_hand():

@@ -1,11 +1,11 @@
 """How far a set of generated rows is from a set of real ones, in units of how far real ones are from each other."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._reports import as_rows
+from ._reports import as_rows, none_for_nan, plain, ratio
 from .bootstrap import Interval
 from .classification import check_lengths, record_codes
 from .surrogates import phase_randomised, white_noise_like
@@ -48,13 +48,13 @@ class MMDReport:
 
     @property
     def multiple(self) -> float:
-        """``squared`` over ``floor``."""
-        return self.squared.estimate / self.floor.estimate
+        """``squared`` over ``floor``; NaN where that is 0."""
+        return ratio(self.squared.estimate, self.floor.estimate)
 
     @property
     def surrogate_multiples(self) -> dict:
         """The same of every surrogate."""
-        return {name: value.estimate / self.floor.estimate for name, value in self.surrogates.items()}
+        return {name: ratio(value.estimate, self.floor.estimate) for name, value in self.surrogates.items()}
 
     @property
     def rejected(self) -> dict:
@@ -67,9 +67,9 @@ class MMDReport:
         return all(self.squared.high < value.low for value in self.surrogates.values())
 
     def to_dict(self) -> dict:
-        """Plain Python values, ready for JSON."""
+        """Plain Python values, ready for JSON: None stands for NaN."""
         derived = ("multiple", "surrogate_multiples", "rejected", "below_surrogates")
-        return asdict(self) | {name: getattr(self, name) for name in derived}
+        return plain(self) | none_for_nan({name: getattr(self, name) for name in derived})
 
 
 def median_bandwidth(X, *, max_rows=1000, random_state=None):

@@ -7,7 +7,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.utils import check_random_state
 
 from .._validation import check_fs
-from ._reports import as_rows, mean, plain, ratio
+from ._reports import as_rows, mean, none_for_nan, plain, ratio
 from .beats import match_beats
 from .bootstrap import Interval
 from .classification import check_lengths, record_codes
@@ -151,12 +151,12 @@ class RRReport:
 
     @property
     def multiple(self) -> float:
-        """``distance`` over ``floor``."""
-        return self.distance.estimate / self.floor.estimate
+        """``distance`` over ``floor``; NaN where that is 0, as between halves of equal intervals."""
+        return ratio(self.distance.estimate, self.floor.estimate)
 
     def to_dict(self) -> dict:
-        """Plain Python values, ready for JSON."""
-        return plain(self) | {"multiple": self.multiple}
+        """Plain Python values, ready for JSON: None stands for NaN."""
+        return plain(self) | none_for_nan({"multiple": self.multiple})
 
 
 def rr_distance(real, generated, *, groups=None, n_splits=200, confidence=0.95, random_state=None):
@@ -189,9 +189,7 @@ def rr_distance(real, generated, *, groups=None, n_splits=200, confidence=0.95, 
     >>> rr_distance([800.0] * 4, [900.0, 1000.0], random_state=0).distance.estimate
     150.0
     """
-    real, generated = (
-        as_rows(np.asarray(rr)[:, None], n)[:, 0] for n, rr in (("real", real), ("generated", generated))
-    )
+    real, generated = _intervals(real, "real"), _intervals(generated, "generated")
     codes = np.arange(len(real)) if groups is None else record_codes(groups)
     check_lengths({"real": real, "groups": codes})
     halves = draw_halves(codes, n_splits, check_random_state(random_state))[:, codes]
@@ -201,3 +199,10 @@ def rr_distance(real, generated, *, groups=None, n_splits=200, confidence=0.95, 
         n_real=len(real),
         n_generated=len(generated),
     )
+
+
+def _intervals(rr, name):
+    rr = np.asarray(rr, dtype=np.float64)
+    if rr.ndim != 1:
+        raise ValueError(f"{name} must be 1-D (n_intervals,), got shape {rr.shape}.")
+    return as_rows(rr[:, None], name)[:, 0]
