@@ -217,8 +217,12 @@ def test_records_without_an_expected_beat_are_left_out():
 
 
 def test_bad_input_of_periodicity():
-    with pytest.raises(ValueError, match="One record, one sample"):
+    with pytest.raises(ValueError, match="peaks must hold those of one record"):
         periodicity([], fs=100, n_timepoints=500)
+    with pytest.raises(ValueError, match="n_timepoints must be at least 1, got 0"):
+        periodicity([[1]], fs=100, n_timepoints=0)
+    with pytest.raises(ValueError, match="border must be at least 0, in seconds, got -1"):
+        periodicity([[1]], fs=100, n_timepoints=500, border=-1)
     with pytest.raises(ValueError, match="peaks has 1, expected has 2"):
         periodicity([[1]], fs=100, n_timepoints=500, expected=[[1], [2]])
 

@@ -89,8 +89,12 @@ def periodicity(peaks, *, fs, n_timepoints, expected=None, tolerance=0.1, border
     """
     fs = check_fs(fs)
     peaks = [np.sort(np.asarray(at, dtype=np.float64)) for at in peaks]
-    if not peaks or n_timepoints < 1 or border < 0:
-        raise ValueError(f"One record, one sample and border >= 0 are needed, got {len(peaks)} and {n_timepoints!r}.")
+    if not peaks:
+        raise ValueError("peaks must hold those of one record at least, got none.")
+    if n_timepoints < 1:
+        raise ValueError(f"n_timepoints must be at least 1, got {n_timepoints!r}.")
+    if not border >= 0:
+        raise ValueError(f"border must be at least 0, in seconds, got {border!r}.")
     complete = sensitivity = ppv = np.nan
     if expected is not None:
         check_lengths({"peaks": peaks, "expected": expected})
