@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import wasserstein_distance
 from sklearn.dummy import DummyClassifier
@@ -320,6 +321,18 @@ def test_training_on_synthetic_rows(beats):
     poor = train_on_synthetic(classifier, train["X"], train["y"], noise, train["y"], test["X"], test["y"], **settings)
     assert poor.share < 0.8 and poor.synthetic_less_real["macro"].high < 0
     assert plain(poor)["share"] == poor.share
+
+
+def test_frames_of_synthetic_training_are_read_as_arrays(beats):
+    train, test = beats
+    settings = {"groups": test["groups"], "n_resamples": 5, "random_state": 0}
+    made = train["X"][::2], train["y"][::2]
+    frame, frame_test = (pd.DataFrame(lot["X"]).add_prefix("x") for lot in (train, test))
+    classifier = KNeighborsClassifier(1)
+    wanted = train_on_synthetic(classifier, train["X"], train["y"], *made, test["X"], test["y"], **settings)
+    assert train_on_synthetic(classifier, frame, train["y"], *made, frame_test, test["y"], **settings) == wanted
+    with pytest.raises(ValueError, match="The columns of X and X_test differ"):
+        train_on_synthetic(classifier, frame, train["y"], *made, frame_test.iloc[:, ::-1], test["y"], **settings)
 
 
 def test_training_on_synthetic_rows_of_one_class(beats):

@@ -1,6 +1,7 @@
 """What a classifier learns from generated rows: trained on them, tested on real ones."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from sklearn.base import clone
@@ -94,7 +95,9 @@ def train_on_synthetic(
     X, y : array-like of shape (n_real, n_features), (n_real,)
         Real training rows: those that the generator learned from.
     X_synthetic, y_synthetic : array-like of shape (n_synthetic, n_features), (n_synthetic,)
-        Generated rows. Their classes need not be as frequent as the real ones.
+        Generated rows. Their classes need not be as frequent as the real ones. Generators make arrays without names, so
+        that data frames are read as arrays, here and in ``X`` and ``X_test``; those that are frames have one order of
+        columns.
     X_test, y_test : array-like of shape (n_test, n_features), (n_test,)
         Real rows of other patients.
     groups : array-like of shape (n_test,)
@@ -111,11 +114,13 @@ def train_on_synthetic(
     Raises
     ------
     ValueError
-        If lengths differ, or as the classifier and :func:`sklearn_ecg.metrics.bootstrap_macro_f1` raise.
+        If lengths or the columns of frames differ, or as the classifier and
+        :func:`sklearn_ecg.metrics.bootstrap_macro_f1` raise.
     """
     check_lengths({"X": X, "y": y})
     check_lengths({"X_synthetic": X_synthetic, "y_synthetic": y_synthetic})
     check_lengths({"X_test": X_test, "y_test": y_test, "groups": groups})
+    X, X_synthetic, X_test = _as_arrays({"X": X, "X_synthetic": X_synthetic, "X_test": X_test})
     together = np.concatenate([X, X_synthetic]), np.concatenate([y, y_synthetic])
     training = {"real": (X, y), "synthetic": (X_synthetic, y_synthetic), "both": together}
     predicted = {name: clone(classifier).fit(*rows).predict(X_test) for name, rows in training.items()}
@@ -128,3 +133,12 @@ def train_on_synthetic(
         confidence=confidence,
         random_state=random_state,
     )
+
+
+def _as_arrays(rows):
+    """Arrays of the named rows; ValueError where two of them are frames whose columns differ."""
+    frames = [(name, list(X.columns)) for name, X in rows.items() if hasattr(X, "columns")]
+    for (one, columns), (other, its_columns) in pairwise(frames):
+        if columns != its_columns:
+            raise ValueError(f"The columns of {one} and {other} differ, in their names or their order.")
+    return [np.asarray(X) for X in rows.values()]
