@@ -2,12 +2,13 @@
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import NeuralEstimator
 from .._validation import RowLayout
 from ..preprocessing._transformers import is_cube, lead_and_side_names, output_dtype
+from ._pooled_r2 import pooled_r2
 
 
 class LatentTransformer(TransformerMixin, NeuralEstimator):
@@ -102,19 +103,15 @@ class LatentTransformer(TransformerMixin, NeuralEstimator):
             One minus the squared error over the squared deviation from the mean of all samples; those unpunished in
             ``fit`` do not count. Signals without any deviation give 1 where they are reconstructed exactly, else 0.
         """
-        rows, decoded = self._apply(X, "reconstruct")
+        check_is_fitted(self, "module_")
+        rows, layout = self._validate(X, reset=False)
         punished = self.module_.punished.cpu().numpy() > 0
-        signals = self.layout_.split(rows)[0]
-        batches = list(gen_batches(len(rows), self.batch_size))
-        mean = sum(signals[batch][:, punished].sum(dtype=np.float64) for batch in batches) / (
-            len(rows) * punished.sum()
-        )
-        error = spread = 0.0
-        for batch in batches:
-            true = signals[batch][:, punished].astype(np.float64)
-            error += ((decoded[batch][:, punished] - true) ** 2).sum()
-            spread += ((true - mean) ** 2).sum()
-        return float(1 - error / spread) if spread else float(error == 0)
+        signals, _ = layout.split(rows)
+
+        def decoded(batch):
+            return self._outputs(rows[batch], layout, self.module_, "reconstruct")[:, punished]
+
+        return pooled_r2(len(rows), lambda batch: signals[batch][:, punished], decoded)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of ``transform``: ``latent0 …``, then the names of the side columns.

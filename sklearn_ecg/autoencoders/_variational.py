@@ -21,6 +21,7 @@ from ..segmentation import ImpulseTrainExtractor
 from ._annealing import BetaAnnealing, LatentRecord
 from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels, usual_rate
 from ._latent_mixture import N_MOST, draw_latents, evenly_drawn, fit_mixture
+from ._pooled_r2 import pooled_r2
 
 _ROWS_AT_ONCE = 1024
 _TAPER = (0.08, 0.2)  # s, middle and standard deviation
@@ -135,15 +136,11 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         rows, layout = self._validate(X, reset=False)
         label = self._labels(y if self._fitted["conditional"] else None, len(rows))
         n_signal = layout.n_signal_features
-        batches = list(gen_batches(len(rows), _ROWS_AT_ONCE))
-        mean = sum(rows[batch, :n_signal].sum(dtype=np.float64) for batch in batches) / (len(rows) * n_signal)
-        error = spread = 0.0
-        for batch in batches:
-            true = rows[batch, :n_signal].astype(np.float64)
-            decoded = self._reconstruct(rows[batch], None if label is None else label[batch])
-            error += ((decoded[:, :n_signal] - true) ** 2).sum()
-            spread += ((true - mean) ** 2).sum()
-        return float(1 - error / spread) if spread else float(error == 0)
+
+        def decoded(batch):
+            return self._reconstruct(rows[batch], None if label is None else label[batch])[:, :n_signal]
+
+        return pooled_r2(len(rows), lambda batch: rows[batch, :n_signal], decoded)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of ``transform``: ``latent0 …``.
