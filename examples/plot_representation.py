@@ -4,7 +4,7 @@ Between two ECG: waves that fade, and waves that move
 
 A convolutional autoencoder turns an ECG into a few numbers. On the straight line between the numbers of two ECG one
 would like to find ECG. One finds waves that fade in one place while others grow in another. The transport path between
-the signals themselves moves each wave to its new place; a network that is asked to follow it moves its waves, too.
+the signals themselves moves each wave to its new place.
 
     python examples/plot_representation.py [FIGURE]
 """
