@@ -177,6 +177,7 @@ def test_masks_and_intervals_name_the_same_samples():
         ([(-1, 4)], "0 <= start < stop <= 16"),
         ([0.5, 1.0], "a boolean mask or intervals"),
         ((2, 8), "a boolean mask or intervals"),
+        ([(2, 8), (10,)], r"a boolean mask or intervals .* got \[\(2, 8\), \(10,\)\]"),
     ],
 )
 def test_unpunished_samples_that_do_not_fit_are_an_error(net, signals, unpunished, message):
