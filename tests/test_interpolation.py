@@ -1,6 +1,7 @@
 """Interpolation: quantile averages by hand, ends, mass, order, admissible paths, and signals without beats."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 from sklearn.decomposition import PCA
@@ -245,6 +246,14 @@ def test_latent_path_decodes_the_line():
     pca = PCA(3).fit(X)
     path = latent_path(pca, X[0], X[1], 4)
     np.testing.assert_allclose(path, linear_path(*pca.inverse_transform(pca.transform(X[:2])), 4), atol=1e-12)
+
+
+def test_latent_paths_of_frames_are_those_of_arrays():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 12))).add_prefix("II_")
+    ends = X.iloc[0], X.iloc[1]
+    wanted = latent_path(PCA(3).fit(X.to_numpy()), *ends, 4)
+    for pca in (PCA(3), PCA(3).set_output(transform="pandas")):
+        np.testing.assert_array_equal(latent_path(pca.fit(X), *ends, 4), wanted)
 
 
 def test_counts_of_a_synthetic_ecg():

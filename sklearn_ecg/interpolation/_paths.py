@@ -1,5 +1,6 @@
 """Straight paths: between two signals, and between their latent representations."""
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -72,7 +73,9 @@ def latent_path(autoencoder, a, b, n_steps=100, *, t=None):
     (5, 6)
     """
     a, b = check_ends(a, b)
-    latent = np.asarray(autoencoder.transform(np.stack([a, b])))
+    with warnings.catch_warnings():  # two rows have no column names, though those of fit may have had some
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        latent = np.asarray(autoencoder.transform(np.stack([a, b])))
     return np.asarray(autoencoder.inverse_transform(mix(latent[0], latent[1], check_steps(n_steps, t))))
 
 
