@@ -41,15 +41,14 @@ def describe_trains(trains, weight, rows, fs):
 
 
 def usual_rate(X, layout, rows, weight, rates, fs):
-    """Mean and standard deviation of the heart rate of the given rows of ``X`` in bpm, by their R peaks.
+    """Mean and standard deviation of the heart rate of the given rows of ``X`` in bpm.
 
-    Where the detector finds none (of short records, or at an ``fs`` that it does not take), by ``rates``.
+    By their R peaks, or, at an ``fs`` that the detector does not take, by ``rates``.
     """
     if _DETECTABLE[0] <= fs <= _DETECTABLE[1]:
         peaks = [detect_r_peaks(layout.split(X[row : row + 1])[0][0], fs=fs) for row in rows]
         record = np.repeat(np.arange(len(rows)), [len(at) for at in peaks])
-        by_peaks = _heart_rates(record, np.concatenate(peaks), len(rows), fs)
-        rates = by_peaks if np.isfinite(by_peaks).any() else rates
+        rates = _heart_rates(record, np.concatenate(peaks), len(rows), fs)
     return _mean_and_deviation(rates, weight[rows])
 
 

@@ -150,8 +150,8 @@ class PeriodicVAE(VariationalTransformer):
     pulse_ : ndarray of shape (n_samples,)
         Mean of the training trains around an impulse, 0.1 s to both sides; with ``periodic`` only.
     heart_rate_ : tuple of float
-        Mean and standard deviation, in bpm, over the training records; with ``periodic`` only. By their R peaks, or,
-        where none are found or ``fs`` is not between 100 and 1000 Hz, by the maxima of their trains.
+        Mean and standard deviation, in bpm, over the training records, by their R peaks or, where ``fs`` is not between
+        100 and 1000 Hz, by the maxima of their trains; with ``periodic`` only. Where no record has two: 60 and 0.
     n_features_in_ : int
         Width of a row.
     feature_names_in_ : ndarray of shape (n_features_in_,)
