@@ -57,7 +57,7 @@ class PeriodicVAE(VariationalTransformer):
     fs : float
         Sampling frequency in Hz.
     periodic : bool, default=True
-        Decode a filter of the impulse train; otherwise, the signal itself.
+        Decode a filter of the impulse train; otherwise the signal itself, and the next five parameters say nothing.
     impulse : {"energy", "peaks", "fixed_period"}, default="energy"
         ``method`` of the :class:`~sklearn_ecg.ImpulseTrainExtractor`.
     binary : bool, default=False

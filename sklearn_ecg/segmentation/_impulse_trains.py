@@ -21,9 +21,10 @@ class ImpulseTrainExtractor(SignalTransformer):
 
     "energy" is the soft train of the publication [1]_: the signal over twice its standard deviation, to the fourth
     power, smoothed by a Hamming window, log(1 + x). It is large in the QRS complexes, whose shape it still shows, and
-    next to nothing elsewhere. The other two methods are those that its authors tried before and rejected: "peaks"
-    places an impulse on each R peak that a detector finds; "fixed_period" places them at the constant period told by
-    the second peak of the autocorrelation (the first is at lag zero).
+    next to nothing elsewhere, but for T waves that are about as tall: they have a pulse of their own, and ``binary``
+    counts them. The other two methods are those that its authors tried before and rejected: "peaks" places an impulse
+    on each R peak that a detector finds; "fixed_period" places them at the constant period told by the second peak of
+    the autocorrelation (the first is at lag zero).
 
     The record has one train, whatever its number of leads. That is ours, as are these: the mean of each lead is taken
     out first; the fourth powers are averaged over the leads, each over its own standard deviation, before they are
