@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 
 from sklearn_ecg.datasets import fetch_ludb, make_ecg
 from sklearn_ecg.interpolation import count_waves, latent_path, linear_path, path_report, transport_path, wave_drift
+from sklearn_ecg.interpolation._delineation import delineate
 from sklearn_ecg.interpolation._transport import _carry, _complete, _take_wave
 
 FS = 128
@@ -197,6 +198,23 @@ def test_odd_signals_do_no_harm(name):
         assert np.abs(path).max() < 3 * max(np.abs(a).max(), np.abs(b).max()) + 1e-9
         path_report(path, fs=FS)
         wave_drift(path, fs=FS)
+
+
+@pytest.mark.parametrize("fs", [100, 128, 500])
+@pytest.mark.parametrize("kind", ["noise", "tachycardia"])
+def test_waves_of_hasty_beats_keep_their_order(kind, fs):
+    """QRS complexes nearer to each other than they are long: their spans must not overlap."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        time = np.arange(4 * fs) / fs
+        bumps = np.exp(-0.5 * ((time % rng.uniform(0.23, 0.3) - 0.1) / 0.05) ** 2)
+        signal = rng.normal(size=len(time)) if kind == "noise" else bumps + 0.01 * rng.normal(size=len(time))
+        beats = delineate(signal, float(fs))
+        assert len(beats) > 3
+        assert (np.diff(beats.spans.ravel()) > 0).all()
+        assert ((beats.spans[:, 2] <= beats.r) & (beats.r < beats.spans[:, 3])).all()
+        path = transport_path(signal, signal[::-1], 5, fs=fs)
+        assert np.abs(path).max() < 2 * np.abs(signal).max()
 
 
 def test_without_beats_the_path_is_linear():

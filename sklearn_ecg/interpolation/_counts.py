@@ -48,12 +48,13 @@ class WaveCount:
 def count_waves(signal, *, fs):
     """Count the P waves, QRS complexes and T waves of one lead.
 
-    QRS complexes are those of :func:`sklearn_ecg.preprocessing.detect_r_peaks` that are at least half as steep as
-    the median one: a T wave whose QRS is cut off by a border is not. A complex counts if the centre of its energy is at
-    least 100 ms away from both ends, which is where it is sure to be whole. The T wave is the largest deflection from
-    the chord of the stretch that follows a QRS, if it reaches .03 of the height of the QRS. P waves are sought in the
-    median of all beats, as the most prominent peak before the QRS, and then in each beat, at the same place, where it
-    resembles the median: what is not locked to the QRS, as in atrial fibrillation, is no P wave.
+    QRS complexes are those of :func:`sklearn_ecg.preprocessing.detect_r_peaks` that are at least half as steep as the
+    median one, since a T wave whose QRS is cut off by a border is not, and 0.2 s behind the one before. A complex
+    counts if the centre of its energy is at least 100 ms away from both ends, which is where it is sure to be whole.
+    The T wave is the largest deflection from the chord of the stretch that follows a QRS, if it reaches .03 of the
+    height of the QRS. P waves are sought in the median of all beats, as the most prominent peak before the QRS, and
+    then in each beat, at the same place, where it resembles the median: what is not locked to the QRS, as in atrial
+    fibrillation, is no P wave.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from ..preprocessing import detect_r_peaks
 
 MARGIN = 0.1  # s; a QRS whose centre is closer to an end is not counted: it may be cut off
 _STEEP = 0.5  # of the beats' usual steepness; less is the T wave of a beat that a border cuts off, or a giant T wave
+_SHORTEST_RR = 0.2  # s
 _HALF_QRS = 0.06  # s
 _SMOOTH = 15.0  # Hz; P and T waves have little above
 _QRS_REACH = (0.12, 0.16)  # s before and after the R peak: the farthest ends of a QRS
@@ -24,6 +25,7 @@ _P_ROOM = 0.08  # s at least
 _P_NEAREST = 0.065  # s before R
 _LEAST = {"P": 0.006, "T": 0.03}  # of the QRS's height
 _EDGE = 0.15  # of a wave's height: where it begins and ends
+_ROOM = 8  # samples between two QRS complexes, at least
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def delineate(signal, fs):
     before, after = np.append(usual, intervals), np.append(intervals, usual)
     for beat, peak in enumerate(peaks):
         found.spans[beat, 2:4] = _qrs_span(slope, peak, fs)
+    _part_qrs(found.spans, peaks)
     height = np.array([np.ptp(signal[max(lo, 0) : hi]) for lo, hi in found.spans[:, 2:4]])
     height = float(np.median(height))
     for beat, peak in enumerate(peaks):
@@ -146,13 +149,17 @@ def _bump(signal, least):
 
 
 def _find_qrs(signal, fs):
-    """R peaks, and the slope of the signal; what is much less steep than the other beats is none."""
+    """R peaks, and the slope of the signal; what is much less steep than the other beats is none.
+
+    Nor is what follows a beat at once, as the detector may tell it of noise and at borders.
+    """
     peaks = detect_r_peaks(signal, fs=fs)
     slope = _slope(signal, fs)
     if len(peaks) == 0:
         return peaks, slope
     steepest = maximum_filter1d(slope, 2 * round(_HALF_QRS * fs) + 1)[peaks]
-    return peaks[steepest >= _STEEP * np.median(steepest)], slope
+    peaks = peaks[steepest >= _STEEP * np.median(steepest)]
+    return peaks[np.diff(peaks, prepend=-np.inf) >= _SHORTEST_RR * fs], slope
 
 
 def _centres(slope, peaks, fs):
@@ -201,6 +208,14 @@ def _qrs_span(slope, peak, fs):
     return peak - ends[0] + 1 if ends[0] <= at else low, peak + ends[1]
 
 
+def _part_qrs(spans, peaks):
+    """Shorten QRS complexes that leave no room for a T and a P wave between them, in place."""
+    close = spans[1:, 2] - spans[:-1, 3] < _ROOM
+    middle = (peaks[1:] + peaks[:-1]) // 2
+    spans[:-1, 3] = np.where(close, np.minimum(spans[:-1, 3], middle - _ROOM // 2), spans[:-1, 3])
+    spans[1:, 2] = np.where(close, np.maximum(spans[1:, 2], middle + _ROOM // 2), spans[1:, 2])
+
+
 def _any_steep(steep, quiet):
     """Whether any of the next ``quiet`` samples is steep."""
     total = np.concatenate([[0], np.cumsum(steep), np.full(quiet, np.sum(steep))])
@@ -243,8 +258,8 @@ def _put_in_order(spans):
 def _divide(spans, beat):
     """Share the room between two QRS complexes whose T and P waves overlap."""
     start, stop = spans[beat, 3], spans[beat + 1, 2]
-    room = max(stop - start, 8)
-    middle = np.clip((spans[beat, 5] + spans[beat + 1, 0]) // 2, start + 0.4 * room, stop - 0.3 * room)
+    room = stop - start
+    middle = np.clip((spans[beat, 5] + spans[beat + 1, 0]) // 2, start + 0.4 * room, stop - max(0.3 * room, _ROOM / 2))
     spans[beat, 5], spans[beat + 1, 0] = int(middle), int(middle) + 1
     spans[beat, 4] = min(spans[beat, 4], spans[beat, 5] - 2)
     spans[beat + 1, 1] = max(spans[beat + 1, 1], spans[beat + 1, 0] + 2)
