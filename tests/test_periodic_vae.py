@@ -512,6 +512,15 @@ def test_mixtures_follow_the_network_that_is_trained_on(either, X):
     np.testing.assert_allclose(fitted.mixtures_[0].means_[0], fitted.transform(X).mean(axis=0))
 
 
+def test_a_continued_fit_that_diverges_leaves_the_estimator_as_it_was(either, X):
+    fitted = either.set_params(warm_start=True, precision="float32").fit(X)
+    module, mixtures, samples = fitted.module_, fitted.mixtures_, fitted.sample(2, random_state=0)
+    with pytest.raises(FloatingPointError, match="loss became NaN or infinite"):
+        fitted.set_params(lr=1e30).fit(1e30 * X)
+    assert fitted.module_ is module and fitted.mixtures_ is mixtures
+    np.testing.assert_array_equal(fitted.sample(2, random_state=0), samples)
+
+
 def test_weights_are_how_often_a_row_is_drawn():
     assert evenly_drawn(np.full(7, 0.3), 7).tolist() == list(range(7))
     assert evenly_drawn(np.array([0.0, 2, 0, 1, 1, 0]), 8).tolist() == [1, 1, 1, 1, 3, 3, 4, 4]

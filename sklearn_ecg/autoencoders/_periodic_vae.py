@@ -322,10 +322,11 @@ class PeriodicVAE(VariationalTransformer):
         n_classes = len(self.classes_) if self.conditional else 0
         if not self._continues():
             self.mixtures_ = None
+        before = getattr(self, "module_", None)
         try:
             return self._train(n_classes, X, target, weight, train, valid, seed, beside)
-        finally:  # an interrupted training is kept, too
-            if hasattr(self, "module_"):
+        finally:  # an interrupted training is kept, too, one that diverges is not
+            if getattr(self, "module_", None) is not before:
                 self.mixtures_ = self._mix(X, weight, target, train, seed)
 
     def sample(self, n, *, heart_rate=None, rr=None, y=None, impulse_trains=None, random_state=None):
