@@ -49,6 +49,8 @@ class PeriodicVAE(VariationalTransformer):
     several leads, which share one train and have a filter each; classes. Rows that are equal get equal noise, so that a
     weight of two is two rows.
 
+    While ``fit`` runs, the impulse trains of all rows are held in memory: as much as one lead of ``X``.
+
     Side columns do not pass through: they are standardised, seen by the encoder, and decoded from the latent by a
     linear layer, so that ``sample`` makes complete rows. ``transform`` therefore gives the latent alone.
 
