@@ -140,6 +140,20 @@ def test_a_stray_wave_is_as_high_as_a_t_wave(height, owned):
     assert report.owned.tolist() == [True, owned, True]
 
 
+def test_flat_tops_are_no_stray_waves():
+    square = np.where(np.arange(4 * FS) // FS % 2, 1.0, -1.0) + 5 * ecg(70)
+    assert path_report([square, square], fs=FS).owned.all()
+
+
+@pytest.mark.parametrize(
+    ("jump", "error", "message"),
+    [(-1, ValueError, "jump == -1, must be >= 0"), ("x", TypeError, "jump must be an instance of float")],
+)
+def test_jump_that_is_refused(jump, error, message):
+    with pytest.raises(error, match=message):
+        path_report([ecg(70), ecg(70)], fs=FS, jump=jump)
+
+
 def test_matched_waves_move_monotonically():
     a, b = ecg(60, seconds=6), ecg(64, 1, seconds=6)
     drift = wave_drift(transport_path(a, b, 30, fs=FS), fs=FS)

@@ -51,10 +51,11 @@ class ConvAutoencoder(LatentTransformer):
     transport : float, default=0.0
         Weight of a regulariser that asks the decoded points of the line between the latents of two training signals to
         follow the transport path between the signals, on which waves move instead of fading
-        (:func:`~sklearn_ecg.interpolation.transport_path`). Each batch then decodes as many points as it has rows,
-        drawn from seven on each line, and a step takes about three times as long.
-    transport_pairs : int, default=500
-        Pairs of training signals, drawn at random, whose paths are asked for.
+        (:func:`~sklearn_ecg.interpolation.transport_path`, each lead by itself; linear where one has no beat). Each
+        batch then decodes as many points as it has rows, and a step takes about three times as long.
+    transport_pairs : int, default=2000
+        Pairs of training signals, drawn at random; two points on the path of each are asked for. They are made before
+        training, in about 10 ms a pair and lead of 4 s, and held in memory.
     fs : float or None, default=None
         Sampling frequency in Hz; needed with ``transport`` alone.
     augment : callable or None, default=None
@@ -174,7 +175,7 @@ class ConvAutoencoder(LatentTransformer):
         upsampling="upsample",
         unpunished=None,
         transport=0.0,
-        transport_pairs=500,
+        transport_pairs=2000,
         fs=None,
         augment=None,
         n_leads=1,

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 from scipy.signal import find_peaks
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array
 
 from .._validation import check_fs
@@ -83,9 +85,9 @@ def path_report(path, *, fs, jump=0.1):
     Raises
     ------
     TypeError
-        If ``fs`` is not a number.
+        If ``fs`` or ``jump`` is not a number.
     ValueError
-        If ``path`` is not 2-D, has fewer than two steps, holds NaN or infinity, or ``fs`` is out of range.
+        If ``path`` is not 2-D, has fewer than two steps, holds NaN or infinity, or ``fs`` or ``jump`` is out of range.
 
     Examples
     --------
@@ -98,6 +100,7 @@ def path_report(path, *, fs, jump=0.1):
     False
     """
     fs = check_fs(fs)
+    jump = check_scalar(jump, "jump", Real, min_val=0)
     path = check_array(path, dtype=np.float64, ensure_min_samples=2, input_name="path")
     beats = [delineate(row, fs) for row in path]
     n_qrs = np.array([step.whole.sum() for step in beats])
@@ -150,7 +153,8 @@ def _count_stray(path, beats, fs):
         free[: behind + margin] = free[-before - margin :] = False
         for r in step.r:
             free[max(r - before, 0) : r + behind] = False
-        bumps = np.concatenate([find_peaks(side, prominence=height, wlen=width)[0] for side in (row, -row)])
+        rules = {"prominence": height, "wlen": width, "plateau_size": (None, width // 2)}
+        bumps = np.concatenate([find_peaks(side, **rules)[0] for side in (row, -row)])
         counts.append(free[bumps].sum())
     return np.array(counts)
 
