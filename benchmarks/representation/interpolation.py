@@ -8,7 +8,6 @@ import numpy as np
 from sklearn_ecg.interpolation import latent_path, linear_path, path_report, transport_path, wave_drift
 from sklearn_ecg.metrics import bootstrap_interval
 
-from .._kept import kept
 from .._results import print_table, write_results
 from . import data, reconstruction
 from ._moved import T_REACH, with_later_t
@@ -51,13 +50,7 @@ def interpolation(args):
     pairs = np.array([rng.choice(len(ends), 2, replace=False) for _ in range(N_PAIRS)])
     metrics = {}
     for name, path in paths.items():
-        steps = kept(
-            "representation",
-            "paths",
-            (name, N_PAIRS, N_STEPS, args.seed),
-            partial(judge, path, ends, pairs),
-            resume=args.resume,
-        )
+        steps = judge(path, ends, pairs)
         metrics[name] = {**shares(steps, pairs[:, 0], args.seed), "fading of T": fading(path, ends, args.seed)}
         print(name, metrics[name]["steps"], metrics[name]["paths"], flush=True)
     plain, regularised = (metrics[name]["steps"].estimate for name in ("latent", "latent, regularised"))
