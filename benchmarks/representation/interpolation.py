@@ -9,7 +9,7 @@ from sklearn_ecg.interpolation import latent_path, linear_path, path_report, tra
 from sklearn_ecg.metrics import bootstrap_interval
 
 from .._results import print_table, write_results
-from . import data, reconstruction
+from . import data, motion, reconstruction
 from ._moved import T_REACH, with_later_t
 from .interpolation_figures import draw
 
@@ -42,7 +42,8 @@ PROTOCOL = (
     "10 000 pairs of training windows. Its sizes, weight and steps were tried on pairs of validation patients, twice. "
     "Admissible steps as path_report defines them, against the path's own ends, which are reconstructions for the "
     "networks; intervals: 95 %, bootstrap over the patient at the first end, without that at the other, and so "
-    "somewhat narrow. Fading: the other end is the same ECG "
+    "somewhat narrow. Waves that never turn back: of those whose detected peaks are followed from step to step, the "
+    "share that goes at most a sample against its way. Fading: the other end is the same ECG "
     "with every T wave, its deflection from the chord of {t_span:.0f} ms around its peak, put {shifts} samples later; "
     "fading share of T by wave_drift on {drift_steps} steps, mean over the waves of all held-out patients with an "
     "interval over patients, against the median way over the wave's width; networks between the true ends, too. The "
@@ -70,6 +71,9 @@ def interpolation(args):
     ratios = {
         of: metrics[f"{LATENT}, regularised"][of].estimate / metrics[LATENT][of].estimate for of in ("steps", "paths")
     }
+    turns = [way for i, j in pairs for way in motion.turning_back(paths["transport"](ends[i], ends[j], N_STEPS))]
+    metrics["transport"]["waves that never turn back"] = moved = motion.shares(turns)
+    print(moved, flush=True)
     columns = ["path", "admissible steps", "admissible paths", "fading of T"]
     rows = [
         [name, str(row["steps"]), str(row["paths"]), str(row["fading of T"][SHOWN]["fading"])]
