@@ -21,6 +21,7 @@ _HOMES = {
     "PeriodicVAE": "autoencoders",
     "ResNetClassifier": "classifiers",
     "TopKVotingClassifier": "ensemble",
+    "WaveDelineator": "delineation",
 }
 
 __all__ = sorted(_HOMES)

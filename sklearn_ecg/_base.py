@@ -66,7 +66,12 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _side_statistics(self, X, weight, train):
         """Mean and standard deviation of the side features over the training rows."""
-        return side_statistics(X, self.layout_, weight, train)
+        return side_statistics(X, self._network_layout, weight, train)
+
+    @property
+    def _network_layout(self):
+        """How the rows are read that the network is given."""
+        return self.layout_
 
     def _load_initial_weights(self, module):
         """Replace freshly drawn weights by others, where a method has them."""
@@ -156,12 +161,12 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         """
         device, continues = resolve_device(self.device), self._continues()
         with seeded(seed, device):
-            batches = RowBatches(X, self.layout_, device, DTYPES[self.precision], beside)
+            batches = RowBatches(X, self._network_layout, device, DTYPES[self.precision], beside)
             module = self._make_module(*self._sizes(n_outputs)).to(device, DTYPES[self.precision])
             if continues:
                 module.load_state_dict(self.module_.state_dict())
             else:
-                if self.layout_.n_side_features:
+                if self._network_layout.n_side_features:
                     module.set_side_statistics(*self._side_statistics(X, weight, train))
                 self._load_initial_weights(module)
             net = self._make_net(module, self._make_criterion(), device)
@@ -186,7 +191,8 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         return [*previous, *({**row, "epoch": len(previous) + row["epoch"]} for row in epochs)]
 
     def _sizes(self, n_outputs):
-        return (self.layout_.n_leads, self.layout_.n_timepoints, self.layout_.n_side_features, n_outputs)
+        layout = self._network_layout
+        return (layout.n_leads, layout.n_timepoints, layout.n_side_features, n_outputs)
 
     def _keep(self, net, n_outputs):
         """Keep what was trained, without the data; an interrupted training is kept, too, and the interrupt raised."""

@@ -26,6 +26,7 @@ from sklearn_ecg import (
     PeriodicVAE,
     ResNetClassifier,
     TopKVotingClassifier,
+    WaveDelineator,
 )
 
 
@@ -64,6 +65,11 @@ BEAT_SEQUENCES = {
     for suffix, settings in {"": {}, "-mean": {"pooling": "mean"}, "-max": {"pooling": "max"}}.items()
 }
 """Classifiers whose 3-D input is records of beats, not of leads."""
+DELINEATORS = {
+    f"WaveDelineator{suffix}": WaveDelineator(fs=fs, channels=(32, 32), kernel_size=3, max_epochs=40, **EXACT)
+    for suffix, fs in {"": 250, "-resampled": 100}.items()
+}
+"""Classifiers of every sample, or of as many equally spaced columns as there are labels."""
 TRANSFORMERS = {
     "ECGFilter": ECGFilter(fs=360),
     "ECGFilter-notch-and-median-baseline": ECGFilter(fs=500, low=None, notch=50, baseline="median"),
@@ -143,7 +149,7 @@ SAMPLERS = {
     ),
 }
 
-INSTANCES = {**CLASSIFIERS, **BEAT_SEQUENCES, **META, **TRANSFORMERS, **SAMPLERS}
+INSTANCES = {**CLASSIFIERS, **BEAT_SEQUENCES, **DELINEATORS, **META, **TRANSFORMERS, **SAMPLERS}
 """Name of the instance → instance. The part of a name before a dash is its class."""
 
 QUICK = {"max_epochs": 3, "lr": 0.03, "batch_size": 256, "random_state": 0}

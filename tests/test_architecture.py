@@ -54,6 +54,7 @@ ALLOWED = {
     "interpolation": {"numpy", "scipy", "sklearn", *OURS, "preprocessing"},  # beats are found before they are matched
     "segmentation": ESTIMATOR,
     "classifiers": ESTIMATOR,
+    "delineation": ESTIMATOR,
     "self_supervised": ESTIMATOR | {"_training"},
     # interpolation: the targets of the transport regulariser are points of the transport path
     "autoencoders": ESTIMATOR | {"skorch", "_annotations", "_rhythm", "_training", "interpolation"},

@@ -8,9 +8,6 @@ from .._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET
 from .._validation import check_fs
 from ..preprocessing._beats import lead_index
 
-WAVE_DTYPE = np.dtype([("wave", "U3"), ("onset", np.int64), ("peak", np.int64), ("offset", np.int64)])
-"""A wave ("P", "QRS" or "T") and its boundaries in samples; -1 where a boundary is not marked."""
-
 
 @dataclass(frozen=True, eq=False)
 class ECGRecord:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from .._annotations import LIMB_LEADS, STANDARD_LEADS
-from ._record import WAVE_DTYPE
+from ..preprocessing import WAVE_DTYPE
 
 NORMAL = {"P": (-70, 1.2, 0.25), "Q": (-15, -5, 0.1), "R": (0, 30, 0.1), "S": (15, -7.5, 0.1), "T": (100, 0.75, 0.4)}
 """Waves of ECGSYN at 60 bpm: phase in degrees, strength a, width b in radians."""

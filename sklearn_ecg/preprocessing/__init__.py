@@ -8,10 +8,12 @@ from ._leads import LeadConverter
 from ._rpeaks import detect_r_peaks
 from ._scaling import ECGScaler
 from ._transformers import ECGFilter, ECGResampler
+from ._waves import WAVE_DTYPE, wave_masks
 
 __all__ = [
     "PATIENT_FEATURES",
     "RR_FEATURES",
+    "WAVE_DTYPE",
     "ECGFilter",
     "ECGResampler",
     "ECGScaler",
@@ -23,4 +25,5 @@ __all__ = [
     "merge_waves",
     "unflatten_leads",
     "wave_intervals",
+    "wave_masks",
 ]

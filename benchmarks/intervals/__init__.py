@@ -1,0 +1,1 @@
+"""Intervals and wave boundaries against the cardiologists' marks of LUDB."""

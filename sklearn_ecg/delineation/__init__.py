@@ -1,0 +1,5 @@
+"""Delineation: onset, peak and offset of every P wave, QRS complex and T wave."""
+
+from ._wave_delineator import WaveDelineator
+
+__all__ = ["WaveDelineator"]

@@ -1,0 +1,162 @@
+"""From probabilities at every sample to waves that a heart can make."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from ..preprocessing import WAVE_DTYPE
+
+_HOLE = 0.04  # s; runs of QRS that are closer belong together
+_SHORTEST = {"P": 0.03, "QRS": 0.03, "T": 0.05}  # s
+_REFRACTORY = 0.2  # s between the middles of two QRS
+_CERTAIN = 12.0  # what one sample can say for or against a wave, in nats
+_LEAST_EVIDENCE = 4.0  # nats in the sum over a P or T wave
+
+
+def decode_waves(scores, rate):
+    """Waves of one record, in time.
+
+    QRS complexes come first: runs of samples where QRS is likelier than all else, holes bridged, specks removed, of two
+    within the refractory time the surer one. Between two of them there is at most one T wave and after it at most one P
+    wave: of all such pairs of spans, those with the largest sum over their samples of the log-odds of the wave against
+    none. A boundary lies where the log-odds, interpolated, cross zero.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (4, n_timepoints)
+        Logits of none, P, QRS and T; -inf where a class is unknown.
+    rate : float
+        Samples per second.
+
+    Returns
+    -------
+    kinds : list of str
+        "P", "QRS" or "T".
+    bounds : ndarray of shape (n_waves, 2)
+        Where the first sample of each wave begins and where its last one ends, in samples: sample k covers
+        [k - 0.5, k + 0.5].
+    """
+    log_p = log_softmax(scores, axis=0)
+    with np.errstate(divide="ignore"):
+        odds = np.clip(log_p[2] - np.log(-np.expm1(np.minimum(log_p[2], -1e-12))), -_CERTAIN, _CERTAIN)
+    against = np.logaddexp(log_p[0], log_p[2])
+    gain_p, gain_t = (np.clip(log_p[kind] - against, -_CERTAIN, _CERTAIN) for kind in (1, 3))
+    complexes = _find_complexes(odds, rate)
+    kinds, bounds = [], []
+    edges = np.concatenate([[0], complexes.ravel(), [scores.shape[1]]]).reshape(-1, 2)
+    for beat, (start, stop) in enumerate(edges):
+        for kind, gain, span in _spans_between(gain_t[start:stop], gain_p[start:stop], rate):
+            kinds.append(kind)
+            bounds.append(_crossings(gain, span) + start)
+        if beat < len(complexes):
+            kinds.append("QRS")
+            bounds.append(_crossings(odds, complexes[beat]))
+    return kinds, np.array(bounds).reshape(-1, 2)
+
+
+def waves_of_record(kinds, bounds, signals, factor):
+    """The waves as they are told: whole samples of the caller's signals, with the peaks.
+
+    Parameters
+    ----------
+    kinds, bounds
+        As from :func:`decode_waves`.
+    signals : ndarray of shape (n_leads, n_timepoints)
+        The caller's signals.
+    factor : float
+        Samples of the caller per sample of the bounds.
+
+    Returns
+    -------
+    waves : structured ndarray of dtype WAVE_DTYPE
+        The peak of a wave is where the signal is farthest from the line between its boundaries, on the side on which
+        most waves of its kind lie in this record; of several leads, the median.
+    """
+    last = signals.shape[1] - 1
+    waves = np.empty(len(kinds), dtype=WAVE_DTYPE)
+    waves["wave"] = kinds
+    ends = bounds * factor + np.array([0.5, -0.5])
+    ends = np.clip(np.rint(ends), 0, last).astype(np.int64)
+    waves["onset"], waves["offset"] = ends[:, 0], np.maximum(ends[:, 0], ends[:, 1])
+    for kind in ("P", "QRS", "T"):
+        places = np.flatnonzero(waves["wave"] == kind)
+        if len(places):
+            of_leads = [_peaks(lead, waves[places]) for lead in signals]
+            waves["peak"][places] = np.rint(np.median(of_leads, axis=0))
+    return waves
+
+
+def _find_complexes(odds, rate):
+    """First sample and the one after the last of each QRS, (n, 2)."""
+    runs = _runs(odds > 0)
+    if not len(runs):
+        return runs
+    apart = runs[1:, 0] - runs[:-1, 1] > _HOLE * rate
+    runs = np.column_stack([runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]])
+    runs = runs[runs[:, 1] - runs[:, 0] >= _SHORTEST["QRS"] * rate]
+    total = np.append(0, np.cumsum(odds))
+    evidence, middle = total[runs[:, 1]] - total[runs[:, 0]], runs.mean(axis=1)
+    kept = np.ones(len(runs), dtype=bool)
+    for place in np.argsort(evidence):
+        near = np.abs(middle - middle[place]) < _REFRACTORY * rate
+        kept[place] = (near & kept).sum() == 1
+    return runs[kept]
+
+
+def _runs(inside):
+    steps = np.diff(np.concatenate([[0], inside.astype(np.int8), [0]]))
+    return np.column_stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)])
+
+
+def _spans_between(gain_t, gain_p, rate):
+    """The T and the P wave between two QRS complexes, where there are any: (kind, gain, (start, stop))."""
+    if not len(gain_t):
+        return []
+    best_t = np.append(0, _best_until(gain_t))
+    best_p = np.append(_best_until(gain_p[::-1])[::-1], 0)
+    split = int(np.argmax(best_t + best_p))
+    found = []
+    for kind, gain, first in (("T", gain_t[:split], 0), ("P", gain_p[split:], split)):
+        span, evidence = _best_span(gain)
+        if evidence >= _LEAST_EVIDENCE and span[1] - span[0] >= _SHORTEST[kind] * rate:
+            found.append((kind, gain_t if kind == "T" else gain_p, (span[0] + first, span[1] + first)))
+    return found
+
+
+def _best_until(gain):
+    """The largest sum over a span that ends at each sample or before."""
+    total = np.cumsum(gain)
+    lowest = np.minimum.accumulate(np.append(0, total[:-1]))
+    return np.maximum(np.maximum.accumulate(total - lowest), 0)
+
+
+def _best_span(gain):
+    """The span with the largest sum, and that sum."""
+    if not len(gain):
+        return (0, 0), 0.0
+    total = np.append(0, np.cumsum(gain))
+    rise = total[1:] - np.minimum.accumulate(total[:-1])
+    stop = int(np.argmax(rise)) + 1
+    return (int(np.argmin(total[:stop])), stop), float(rise[stop - 1])
+
+
+def _crossings(odds, span):
+    """Where the interpolated log-odds cross zero on both sides of a span; its border where they do not."""
+    start, stop = span
+    bounds = np.array([start - 0.5, stop - 0.5])
+    for side, (inner, outer) in enumerate(((start, start - 1), (stop - 1, stop))):
+        if 0 <= outer < len(odds) and odds[inner] > 0 >= odds[outer]:
+            bounds[side] = inner + (outer - inner) * odds[inner] / (odds[inner] - odds[outer])
+    return bounds
+
+
+def _peaks(lead, waves):
+    """Sample of the peak of each wave of one kind in one lead."""
+    highest, lowest, heights = [], [], []
+    for onset, offset in zip(waves["onset"], waves["offset"], strict=True):
+        piece = lead[onset : offset + 1].astype(np.float64)
+        piece = piece - np.linspace(piece[0], piece[-1], len(piece))
+        highest.append(onset + int(np.argmax(piece)))
+        lowest.append(onset + int(np.argmin(piece)))
+        heights.append((piece.max(), -piece.min()))
+    up, down = np.median(heights, axis=0)
+    return highest if up >= down else lowest

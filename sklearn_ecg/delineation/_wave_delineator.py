@@ -1,0 +1,274 @@
+"""WaveDelineator: a U-Net that labels every sample, and the waves decoded from it."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS
+from .._validation import RowLayout, check_fs, flatten_leads
+from ..nn.unet import UNet
+from ..preprocessing import corrected_qt, wave_intervals
+from ._decoding import decode_waves, waves_of_record
+from ._label_map_classifier import LabelMapClassifier
+
+_SHORTEST = 1.0  # s; shorter records are too short for a scale of their own
+_WAVE_LABELS = {"P": 1, "QRS": 2, "T": 3, 1: 1, 2: 2, 3: 3}
+
+
+class WaveDelineator(LabelMapClassifier):
+    """Label every sample of an ECG as P wave, QRS complex, T wave or none, and tell the waves and their intervals.
+
+    A one-dimensional U-Net [1]_ reads all leads together and scores the classes at every sample; each lead is centred
+    and scaled by its own record first, so that neither units nor gains matter. What it scores is decoded into waves
+    that follow one another as a heart's do: one QRS at a time, between two of them at most one T and then one P wave,
+    of those the likeliest. Boundaries lie between samples, where the log-odds cross zero.
+
+    A model of one lead is used lead by lead; one of several leads reads them as one and gives one delineation, such as
+    the global one of the earliest onset and the latest offset.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling frequency of the signals in Hz.
+    rate : float, default=250.0
+        Sampling frequency in Hz at which the network works; signals of another are resampled.
+    channels : sequence of int, default=(16, 16, 32, 32, 64)
+        Filters of each level of the network, each at half the rate of the one before.
+    kernel_size : int, default=9
+        Samples in each filter.
+    ignore_label : object, default=None
+        Label of samples that nobody labelled, which are not learned from; see
+        :func:`~sklearn_ecg.preprocessing.wave_masks`. None takes all labels as they are.
+    augment : callable or None, default=None
+        Changes the signals of each training batch: a function from a tensor (n_samples, n_leads, n_timepoints) to one
+        of the same shape, such as :class:`~sklearn_ecg.augmentation.BeatAugmentation`.
+    n_leads : int, default=1
+        Leads in a 2-D row. 3-D input speaks for itself.
+    n_side_features : int, default=0
+        Columns at the end of a 2-D row that are not signal (RR intervals, age).
+    max_epochs : int, default=30
+        Passes over the training rows at most.
+    batch_size : int, default=32
+        Rows in a batch, in training and in prediction.
+    lr : float, default=3e-3
+        Learning rate.
+    lr_schedule : {"constant", "one-cycle"}, default="one-cycle"
+        "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
+        nothing by its end.
+    weight_decay : float, default=1e-4
+        Weight decay of the optimizer.
+    optimizer : {"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adamw"
+        Optimizer; "sgd" has momentum 0.9.
+    early_stopping : bool, default=False
+        Split off validation rows, stop when their loss no longer falls, and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.
+    patience : int, default=5
+        Epochs without a better validation loss before ``early_stopping`` stops.
+    device : str, default="auto"
+        "auto" takes a GPU if there is one; otherwise a torch device.
+    precision : {"float32", "float64", "bf16-mixed"}, default="float32"
+        Numbers the network computes with.
+    norm : {"batch", "group"}, default="batch"
+        Normalisation after each convolution.
+    dropout : float, default=0.1
+        Share of units dropped in training.
+    callbacks : list of skorch callbacks or None, default=None
+        Further callbacks, copied for each fit.
+    warm_start : bool, default=False
+        Continue from the fitted weights, with the classes and the layout seen before.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, the batches and the dropout.
+    verbose : int, default=0
+        1 shows a progress bar with loss, validation score and time left.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, those of all columns together; without ``ignore_label``.
+    n_columns_ : int
+        Columns of the label maps; 1 where each record had one label.
+    fs_, rate_ : float
+        Sampling frequency of the signals in fit and of the network in Hz.
+    n_features_in_ : int
+        Width of a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where ``X`` had them.
+    layout_ : RowLayout
+        How a row is read: leads, timepoints, side features.
+    network_layout_ : RowLayout
+        The same at the network's rate.
+    history_ : list of dict
+        For each epoch: number, training and validation loss, validation score (accuracy over samples), seconds.
+    n_iter_ : int
+        Epochs trained.
+    net_ : skorch.NeuralNet
+        The net that was trained.
+    module_ : torch.nn.Module
+        Its module.
+
+    References
+    ----------
+    .. [1] V. Moskalenko, N. Zolotykh, G. Osipov, "Deep Learning for ECG Segmentation", Neuroinformatics 2019.
+
+    Examples
+    --------
+    >>> from sklearn_ecg import WaveDelineator
+    >>> from sklearn_ecg.datasets import make_ecg
+    >>> from sklearn_ecg.preprocessing import wave_masks
+    >>> records = [make_ecg(5, fs=125, heart_rate=60 + 5 * i, random_state=i) for i in range(8)]
+    >>> X = [record.lead("II") for record in records]
+    >>> y = wave_masks([record.fiducials["II"] for record in records], 625)
+    >>> model = WaveDelineator(fs=125, rate=125, channels=(8, 16), ignore_label=-1, batch_size=4, random_state=0)
+    >>> waves = model.fit(X, y).delineate(X[:1])[0]
+    >>> waves["wave"][:3].tolist()
+    ['QRS', 'T', 'P']
+    """
+
+    def __init__(
+        self,
+        *,
+        fs,
+        rate=250.0,
+        channels=(16, 16, 32, 32, 64),
+        kernel_size=9,
+        ignore_label=None,
+        augment=None,
+        n_leads=1,
+        n_side_features=0,
+        max_epochs=30,
+        batch_size=32,
+        lr=3e-3,
+        lr_schedule="one-cycle",
+        weight_decay=1e-4,
+        optimizer="adamw",
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=5,
+        device="auto",
+        precision="float32",
+        norm="batch",
+        dropout=0.1,
+        callbacks=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.fs = fs
+        self.rate = rate
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.ignore_label = ignore_label
+        self.augment = augment
+        self.n_leads = n_leads
+        self.n_side_features = n_side_features
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.precision = precision
+        self.norm = norm
+        self.dropout = dropout
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    _parameter_constraints: dict = {
+        **SHARED_CONSTRAINTS,
+        "fs": [Interval(Real, 0, None, closed="neither")],
+        "rate": [Interval(Real, 0, None, closed="neither")],
+        "channels": ["array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "ignore_label": "no_validation",
+        "augment": CLASSIFIER_CONSTRAINTS["augment"],
+    }
+    _size_parameters = ("channels",)
+
+    def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
+        return UNet(
+            n_leads,
+            n_side_features,
+            n_outputs,
+            channels=tuple(self.channels),
+            kernel_size=self.kernel_size,
+            norm=self.norm,
+            dropout=self.dropout,
+            shortest=_SHORTEST * self.rate,
+        )
+
+    def delineate(self, X, *, fs=None):
+        """Onset, peak and offset of every wave.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_records, n_features) or (n_records, n_leads, n_timepoints)
+            Signals, as in ``fit``; with ``fs``, of any length.
+        fs : float, default=None
+            Sampling frequency in Hz, where it is another than in ``fit``.
+
+        Returns
+        -------
+        waves : list of structured ndarray of dtype WAVE_DTYPE
+            One for each record: waves in time, with the fields "wave" ("P", "QRS" or "T"), "onset", "peak" and "offset"
+            in samples of ``X``, the first and the last sample of the wave. Empty where there is no wave, as in a flat
+            record.
+
+        Raises
+        ------
+        ValueError
+            If the labels fitted are not those of waves.
+        """
+        check_is_fitted(self, "module_")
+        places = self._places_of_waves()
+        X, layout = self._validate(X, reset=False) if fs is None else self._read_other(X)
+        fs = self.fs_ if fs is None else check_fs(fs)
+        rows, network_layout = self._at_rate(X, layout, fs)
+        scores = self._outputs(rows, network_layout, self.module_).astype(np.float64)
+        signals, found = layout.split(X)[0], []
+        for of_classes, of_record in zip(scores, signals, strict=True):
+            four = np.full((4, scores.shape[2]), -np.inf)
+            for place, wave in enumerate(places):
+                four[wave] = np.logaddexp(four[wave], of_classes[place])
+            found.append(waves_of_record(*decode_waves(four, self.rate_), of_record, fs / self.rate_))
+        return found
+
+    def intervals(self, X, *, fs=None):
+        """Heart rate and intervals of every record: medians over its beats.
+
+        Parameters
+        ----------
+        X, fs
+            As for :meth:`delineate`.
+
+        Returns
+        -------
+        intervals : ndarray of float64 of shape (n_records, 5)
+            Heart rate in bpm, PR, QRS, QT and QT corrected by Bazett's formula in ms; NaN where no beat gives a value,
+            so PR where there are no P waves.
+        """
+        measured = wave_intervals(self.delineate(X, fs=fs), fs=self.fs_ if fs is None else fs)
+        return np.column_stack([measured, corrected_qt(measured[:, 3], measured[:, 0])])
+
+    def _places_of_waves(self):
+        """Number of the wave of each class: 0 none, 1 P, 2 QRS, 3 T."""
+        labels = self.classes_.tolist()
+        if 2 not in labels and "QRS" not in labels:
+            raise ValueError(f"To find waves the labels must be 1 P, 2 QRS, 3 T or their names, fitted were {labels}.")
+        return [_WAVE_LABELS.get(label, 0) for label in labels]
+
+    def _read_other(self, X):
+        """Rows of another length than in ``fit`` and their layout."""
+        if np.ndim(X) == 3:
+            X = flatten_leads(X)
+        X = check_array(X, dtype="numeric")
+        return X, RowLayout.of_width(X.shape[1], self.layout_.n_leads, self.layout_.n_side_features)

@@ -1,0 +1,91 @@
+"""A one-dimensional U-Net that gives scores for every sample of a signal."""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from .blocks import SameConv1d, Standardize, make_norm
+
+_CLIPPED = 20.0  # robust scales from the median
+_COMMON = 0.95  # share of a lead's samples that lie within one scale of its median
+
+
+class StandardizeLeads(nn.Module):
+    """Centre each lead of each record at its median and divide it by its scale, so that no unit matters.
+
+    The scale is the distance from the median within which 95 % of the samples lie. Records of fewer than ``shortest``
+    samples have none of their own to speak of: theirs are the centre and scale of the training rows.
+    """
+
+    def __init__(self, n_leads, shortest):
+        super().__init__()
+        self.shortest = shortest
+        self.register_buffer("centre", torch.zeros(n_leads, 1))
+        self.register_buffer("scale", torch.ones(n_leads, 1))
+
+    def set_statistics(self, centre, scale):
+        self.centre.copy_(centre[:, None])
+        self.scale.copy_(scale[:, None])
+
+    def forward(self, x):  # (batch, leads, time)
+        n_timepoints = x.shape[2]
+        if n_timepoints < self.shortest:
+            return (x - self.centre) / self.scale
+        x = x - x.median(dim=2, keepdim=True).values
+        scale = x.abs().kthvalue(max(1, int(_COMMON * n_timepoints)), dim=2, keepdim=True).values
+        scale = torch.where(scale > 0, scale, x.abs().amax(dim=2, keepdim=True) / _CLIPPED)  # flat but for a few spikes
+        return (x / torch.where(scale > 0, scale, 1)).clamp(-_CLIPPED, _CLIPPED)
+
+
+class _TwoConvs(nn.Sequential):
+    def __init__(self, in_channels, out_channels, kernel_size, norm):
+        layers = []
+        for a, b in ((in_channels, out_channels), (out_channels, out_channels)):
+            layers += [SameConv1d(a, b, kernel_size, bias=False), make_norm(norm, b), nn.ReLU()]
+        super().__init__(*layers)
+
+
+class UNet(nn.Module):
+    """Scores of the classes at every sample: down through levels at half the rate each, and up again.
+
+    The first convolution already halves the rate, and the scores are interpolated back to it: boundaries of waves are
+    smooth enough in the scores for that, and it halves the cost. Side features join at the lowest level.
+    """
+
+    def __init__(
+        self, n_leads, n_side_features, n_outputs, *, channels, kernel_size, norm, dropout, shortest=1, stem_stride=2
+    ):
+        super().__init__()
+        self.standardize = StandardizeLeads(n_leads, shortest)
+        self.stem = nn.Sequential(SameConv1d(n_leads, channels[0], kernel_size, stride=stem_stride), nn.ReLU())
+        self.down = nn.ModuleList(_TwoConvs(a, b, kernel_size, norm) for a, b in pairwise([channels[0], *channels]))
+        self.up = nn.ModuleList(_TwoConvs(b + a, a, kernel_size, norm) for a, b in pairwise(channels))
+        self.pool = nn.MaxPool1d(2, ceil_mode=True)
+        self.standardize_side, self.side = Standardize(n_side_features), None
+        if n_side_features:
+            self.side = nn.Linear(n_side_features, channels[-1])
+        self.dropout = nn.Dropout(dropout)
+        self.scores = nn.Conv1d(channels[0], n_outputs, 1)
+
+    def set_side_statistics(self, mean, scale):
+        self.standardize_side.set_statistics(mean, scale)
+
+    def forward(self, signals, side):  # (batch, leads, time), (batch, side features) -> (batch, outputs, time)
+        x, passed = self.stem(self.standardize(signals)), []
+        for level, convs in enumerate(self.down):
+            x = convs(x if level == 0 else self.pool(x))
+            passed.append(x)
+        if self.side is not None:
+            x = x + self.side(self.standardize_side(side)).unsqueeze(2)
+        x = self.dropout(x)
+        for convs, across in zip(reversed(self.up), passed[-2::-1], strict=True):
+            x = x.repeat_interleave(2, dim=2)[:, :, : across.shape[2]]
+            x = convs(torch.cat([x, across], dim=1))
+        return _to_length(self.scores(self.dropout(x)), signals.shape[2])
+
+
+def _to_length(scores, n_timepoints):
+    if scores.shape[2] == n_timepoints:
+        return scores
+    return nn.functional.interpolate(scores, size=n_timepoints, mode="linear")
