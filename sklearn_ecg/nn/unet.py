@@ -50,7 +50,11 @@ class UNet(nn.Module):
     """Scores of the classes at every sample: down through levels at half the rate each, and up again.
 
     The first convolution already halves the rate, and the scores are interpolated back to it: boundaries of waves are
-    smooth enough in the scores for that, and it halves the cost. Side features join at the lowest level.
+    smooth enough in the scores for that, and it halves the cost. The lowest level is joined by its mean over time,
+    which tells the rhythm, and by the side features.
+
+    In training the records of a batch are rolled in time, end joined to beginning: experts leave the first and the last
+    beats unmarked, and a network that knows where in the record it is learns odd things there.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(_TwoConvs(a, b, kernel_size, norm) for a, b in pairwise([channels[0], *channels]))
         self.up = nn.ModuleList(_TwoConvs(b + a, a, kernel_size, norm) for a, b in pairwise(channels))
         self.pool = nn.MaxPool1d(2, ceil_mode=True)
+        self.context = nn.Linear(channels[-1], channels[-1])
         self.standardize_side, self.side = Standardize(n_side_features), None
         if n_side_features:
             self.side = nn.Linear(n_side_features, channels[-1])
@@ -72,17 +77,21 @@ class UNet(nn.Module):
         self.standardize_side.set_statistics(mean, scale)
 
     def forward(self, signals, side):  # (batch, leads, time), (batch, side features) -> (batch, outputs, time)
-        x, passed = self.stem(self.standardize(signals)), []
+        shift = 0
+        if self.training and signals.shape[2] >= self.standardize.shortest:
+            shift = int(torch.randint(signals.shape[2], ()))
+        x, passed = self.stem(self.standardize(signals).roll(shift, dims=2)), []
         for level, convs in enumerate(self.down):
             x = convs(x if level == 0 else self.pool(x))
             passed.append(x)
+        x = x + self.context(x.mean(dim=2)).unsqueeze(2)
         if self.side is not None:
             x = x + self.side(self.standardize_side(side)).unsqueeze(2)
         x = self.dropout(x)
         for convs, across in zip(reversed(self.up), passed[-2::-1], strict=True):
             x = x.repeat_interleave(2, dim=2)[:, :, : across.shape[2]]
             x = convs(torch.cat([x, across], dim=1))
-        return _to_length(self.scores(self.dropout(x)), signals.shape[2])
+        return _to_length(self.scores(self.dropout(x)), signals.shape[2]).roll(-shift, dims=2)
 
 
 def _to_length(scores, n_timepoints):

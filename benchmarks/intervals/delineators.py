@@ -1,0 +1,152 @@
+"""Delineators side by side: lead II against its own marks, and eight leads against the global reference."""
+
+from functools import partial
+
+import numpy as np
+
+from sklearn_ecg._annotations import INTERVALS
+from sklearn_ecg.metrics import bootstrap_interval, fiducial_report, interval_report
+from sklearn_ecg.metrics.fiducials import FIDUCIALS
+from sklearn_ecg.preprocessing import wave_intervals
+
+from .._results import print_table, write_results
+from . import data, models, peers
+
+OURS, MEDIAN = "WaveDelineator", "median of the training records"
+COLUMNS = ["method", "HR, bpm", "PR, ms", "QRS, ms", "QT, ms", "PR without a marked P"]
+PUBLISHED = {
+    "published, Kalyakulina et al. 2020": {
+        "P_onset": (-2.7, 10.2),
+        "QRS_onset": (-8.1, 7.7),
+        "QRS_offset": (3.8, 8.8),
+        "T_offset": (5.7, 15.5),
+    },
+    "published, U-Net of Moskalenko et al. 2019": {
+        "QRS_onset": (1.8, 13.0),
+        "QRS_offset": (-0.2, 11.4),
+        "T_offset": (-4.1, 35.3),
+    },
+}
+PROTOCOL = (
+    "LUDB, {n} records of 10 s at 500 Hz, each a patient of its own; {folds} folds by patient, everything learned on "
+    "the training patients of a fold. {what} Intervals are medians over the beats of a record; of what a delineator "
+    "finds, waves with their peaks between the first and the last mark count, since beyond nobody marked. MAE over the "
+    "records that have both; 95 % intervals resample patients. PR without a marked P: records whose PR a method gives "
+    "though no P wave with its QRS is marked"
+)
+LEAD_II = (
+    "Reference: the cardiologists' marks of lead II. WaveDelineator reads lead II alone; it was trained on all twelve "
+    "leads of the training patients, each a signal of its own with its own marks. neurokit2 {version} in its defaults, "
+    "lead II; QRS of 'peak' is from the peak of Q to that of S, since it gives no boundaries of QRS."
+)
+EIGHT = (
+    "Reference: the marks of all twelve leads merged, each wave from its earliest onset to its latest offset. "
+    "'jointly': leads I, II and V1 to V6 are read together by one model, trained on the global marks. 'lead by lead': "
+    "the model of single leads, its waves in the eight leads merged in the same way as the marks."
+)
+FIDUCIAL_NOTE = "Fiducials at ±150 ms, one to one, within the labelled span; the errors of all records pooled."
+
+
+def delineators(args):
+    """Lead II: the training median, neurokit2 and ours."""
+    ludb = data.load(args.data_home)
+    found = {OURS: models.out_of_fold(ludb, "single", args, partial(models.lead_ii, ludb))}
+    version = "was not run"
+    if args.peers_python:
+        outcomes, version = peers.run_neurokit(ludb.leads(("II",))[:, 0], data.FS, args.peers_python)
+        found = {f"neurokit2 {method}": waves for method, (waves, _) in outcomes.items()} | found
+    report("delineators", ludb, "II", found, LEAD_II.format(version=version), args)
+
+
+def leads8(args):
+    """Eight leads: one model of all, or the model of single leads eight times."""
+    ludb = data.load(args.data_home)
+    found = {
+        f"{OURS}, {name}": models.out_of_fold(ludb, kind, args, partial(delineate, ludb))
+        for name, kind, delineate in (
+            ("lead by lead", "single", models.lead_by_lead),
+            ("jointly", "eight", models.joint),
+        )
+    }
+    report("leads8", ludb, "global", found, EIGHT, args)
+
+
+def report(name, ludb, reference, found, what, args):
+    """Write the table of intervals and that of boundaries."""
+    marks, true = ludb.waves(reference), ludb.intervals(reference)
+    metrics = {MEDIAN: judge_intervals(true, median_of_training(ludb, true, args.seed), ludb.patient, args.seed)}
+    boundaries = {}
+    for method, waves in found.items():
+        inside = [data.within(*pair) for pair in zip(waves, marks, strict=True)]
+        metrics[method] = judge_intervals(true, wave_intervals(inside, fs=data.FS), ludb.patient, args.seed)
+        boundaries[method] = fiducial_report(marks, waves, fs=data.FS)
+    protocol = PROTOCOL.format(n=len(marks), folds=data.N_FOLDS, what=what)
+    rows = [[method, *cells(row)] for method, row in metrics.items()]
+    where = "lead II of LUDB" if reference == "II" else "LUDB, global reference"
+    write_results(
+        f"intervals_{name}",
+        {
+            "protocol": protocol,
+            "metrics": metrics,
+            "caption": f"Mean absolute error of the intervals of held-out patients, {where}; 95 % over patients",
+            "table": {"columns": COLUMNS, "rows": rows},
+        },
+        args=args,
+    )
+    print_table(COLUMNS, rows)
+    columns, rows = ["method", *FIDUCIALS], fiducial_rows(boundaries, PUBLISHED)
+    write_results(
+        f"intervals_{name}_boundaries",
+        {
+            "protocol": f"{protocol}. {FIDUCIAL_NOTE}",
+            "metrics": boundaries,
+            "caption": f"Boundaries, {where}: mean ± SD of the error in ms; below, Se / +P in %",
+            "table": {"columns": columns, "rows": rows},
+        },
+        args=args,
+    )
+    print_table(columns, rows)
+
+
+def median_of_training(ludb, true, seed):
+    """Intervals as the medians of the training patients of each fold."""
+    predicted = np.empty_like(true)
+    for train, test in data.folds(ludb.patient, seed):
+        predicted[test] = np.nanmedian(true[train], axis=0)
+    return predicted
+
+
+def judge_intervals(true, predicted, patient, seed):
+    """MAE of each interval with its interval over patients, bias and SD, what is missing and what is too much."""
+    scores = {"report": interval_report(true, predicted)}
+    for place, interval in enumerate(INTERVALS):
+        both = ~np.isnan(true[:, place] + predicted[:, place])
+        error = np.abs(true - predicted)[both, place]
+        estimate = partial(bootstrap_interval, groups=patient[both], random_state=seed)
+        scores[interval] = estimate(np.mean, error)
+    scores["pr_without_p"] = int((np.isnan(true[:, 1]) & ~np.isnan(predicted[:, 1])).sum())
+    return scores
+
+
+def cells(row):
+    missing = row["report"].n_missing
+    shown = []
+    for name in INTERVALS:
+        value = row[name]
+        digits = 2 if value.estimate < 10 else 1
+        text = f"{value.estimate:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+        shown.append(text + (f", {missing[name]} missing" if missing[name] else ""))
+    return [*shown, row["pr_without_p"]]
+
+
+def fiducial_rows(boundaries, published):
+    """Two rows for each method: errors; sensitivity and predictive value."""
+    rows = []
+    for method, told in boundaries.items():
+        found = [name for name in FIDUCIALS if told.n_found[name]]
+        errors = {name: f"{told.mean[name]:.1f} ± {told.sd[name]:.1f}" for name in found}
+        rates = {name: f"{told.sensitivity[name]:.2%} / {told.ppv[name]:.2%}" for name in found}
+        rows += [[first, *(row.get(name, "–") for name in FIDUCIALS)] for first, row in ((method, errors), ("", rates))]
+    for method, errors in published.items():
+        rows.append([method, *("{} ± {}".format(*errors[name]) if name in errors else "–" for name in FIDUCIALS)])
+    return rows
