@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg._validation import read_lead_columns, signal_feature_names, validate_rows
 from sklearn_ecg.preprocessing import flatten_leads, unflatten_leads
-from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, META, QUICK, set_everywhere
+from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, DELINEATORS, META, QUICK, set_everywhere
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 16, 3
 
@@ -40,9 +40,9 @@ def side():
     return np.random.default_rng(1).normal(2.0, 5.0, size=(40, N_SIDE))
 
 
-@pytest.fixture(params=[*CLASSIFIERS, *BEAT_SEQUENCES, *META])
+@pytest.fixture(params=[*CLASSIFIERS, *BEAT_SEQUENCES, *DELINEATORS, *META])
 def classifier(request):
-    return set_everywhere(clone({**CLASSIFIERS, **BEAT_SEQUENCES, **META}[request.param]), **QUICK)
+    return set_everywhere(clone({**CLASSIFIERS, **BEAT_SEQUENCES, **DELINEATORS, **META}[request.param]), **QUICK)
 
 
 def reading_rows(classifier):
@@ -50,9 +50,9 @@ def reading_rows(classifier):
     return set_everywhere(classifier, **{"n_beats" if "n_beats" in classifier.get_params() else "n_leads": N_LEADS})
 
 
-@pytest.fixture(params=CLASSIFIERS)
+@pytest.fixture(params=[*CLASSIFIERS, *DELINEATORS])
 def net(request):
-    return clone(CLASSIFIERS[request.param]).set_params(**QUICK)
+    return clone({**CLASSIFIERS, **DELINEATORS}[request.param]).set_params(**QUICK)
 
 
 def test_three_d_and_flat_rows_are_interchangeable(classifier, signals):

@@ -10,6 +10,7 @@ from sklearn_ecg.nn.blocks import AdditiveAttention, SameConv1d, make_norm
 from sklearn_ecg.nn.convnets import ConvLSTM, ConvLSTMAttention, ConvNet, ResNet
 from sklearn_ecg.nn.pretraining import ContrastedSegments, MaskedSegments, SegmentAutoencoder
 from sklearn_ecg.nn.segments import SegmentClassifier, SegmentDecoder, SegmentTransformer, pool, positions
+from sklearn_ecg.nn.unet import StandardizeLeads, UNet
 
 SIZES = {
     "channels": (4, 6),
@@ -43,6 +44,33 @@ def test_any_length_and_any_number_of_leads(name, length, n_leads, n_side):
     assert output.shape == (3, 3)
     output.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in module.parameters())
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("n_side", [0, 2])
+@pytest.mark.parametrize("n_leads", [1, 2, 12])
+@pytest.mark.parametrize("length", [1, 2, 7, 250])
+def test_scores_at_every_sample_of_any_length(length, n_leads, n_side, norm):
+    module = UNet(n_leads, n_side, 3, channels=(4, 6, 8), kernel_size=4, norm=norm, dropout=0.1)
+    output = module(torch.randn(3, n_leads, length), torch.randn(3, n_side))
+    assert output.shape == (3, 3, length)
+    output.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in module.parameters())
+
+
+def test_leads_are_scaled_by_their_own_record():
+    x = torch.randn(2, 3, 200, dtype=torch.float64)
+    standardize = StandardizeLeads(3, 100).double()
+    scaled = standardize(x)
+    np.testing.assert_allclose(standardize(5 * x + 7), scaled, atol=1e-12)
+    np.testing.assert_allclose(scaled.mean(dim=2), 0, atol=1e-12)
+    np.testing.assert_allclose(scaled.abs().mean(dim=2), 1)
+    assert not standardize(torch.full((1, 3, 200), 0.1).double()).any()  # not even rounding
+    spike = torch.zeros(1, 3, 200).double()
+    spike[:, :, 7] = 1e-3
+    assert standardize(spike).abs().max() == 50
+    short = standardize(x[:, :, :99])
+    np.testing.assert_array_equal(short, x[:, :, :99])  # no statistics of training rows were set
 
 
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 7, 8])

@@ -12,7 +12,10 @@ from sklearn_ecg.preprocessing import wave_intervals
 from .._results import print_table, write_results
 from . import data, models, peers
 
-OURS, MEDIAN = "WaveDelineator", "median of the training records"
+MEDIAN = "median of the training records"
+SINGLE, BESIDE = "WaveDelineator, lead II alone", "WaveDelineator, eight leads beside lead II"
+LEAD_BY_LEAD, BESIDE_LEADS = "WaveDelineator, lead by lead", "WaveDelineator, lead by lead, eight leads beside each"
+JOINTLY = "WaveDelineator, eight leads together"
 COLUMNS = ["method", "HR, bpm", "PR, ms", "QRS, ms", "QT, ms", "PR without a marked P"]
 PUBLISHED = {
     "published, Kalyakulina et al. 2020": {
@@ -35,14 +38,16 @@ PROTOCOL = (
     "though no P wave with its QRS is marked"
 )
 LEAD_II = (
-    "Reference: the cardiologists' marks of lead II. WaveDelineator reads lead II alone; it was trained on all twelve "
-    "leads of the training patients, each a signal of its own with its own marks. neurokit2 {version} in its defaults, "
-    "lead II; QRS of 'peak' is from the peak of Q to that of S, since it gives no boundaries of QRS."
+    "Reference: the cardiologists' marks of lead II. 'lead II alone' reads nothing else; it was trained on all twelve "
+    "leads of the training patients, each a signal of its own with its own marks. 'eight leads beside lead II' reads "
+    "lead II and, behind it, I, II and V1 to V6; it was trained on all twelve leads in the place of lead II, with "
+    "their marks. neurokit2 {version} in its defaults, lead II; QRS of 'peak' is from the peak of Q to that of S, as "
+    "it gives no boundaries of QRS."
 )
 EIGHT = (
-    "Reference: the marks of all twelve leads merged, each wave from its earliest onset to its latest offset. "
-    "'jointly': leads I, II and V1 to V6 are read together by one model, trained on the global marks. 'lead by lead': "
-    "the model of single leads, its waves in the eight leads merged in the same way as the marks."
+    "Reference: the marks of all twelve leads merged, each wave from its earliest onset to its latest offset. 'lead by "
+    "lead': the models of intervals_delineators, their waves in the eight leads merged in the same way as the marks. "
+    "'eight leads together': I, II and V1 to V6 are read together by one model, trained on the merged marks."
 )
 FIDUCIAL_NOTE = "Fiducials at ±150 ms, one to one, within the labelled span; the errors of all records pooled."
 
@@ -50,7 +55,7 @@ FIDUCIAL_NOTE = "Fiducials at ±150 ms, one to one, within the labelled span; th
 def delineators(args):
     """Lead II: the training median, neurokit2 and ours."""
     ludb = data.load(args.data_home)
-    found = {OURS: models.out_of_fold(ludb, "single", args, partial(models.lead_ii, ludb))}
+    found = {name: models.out_of_fold(ludb, kind, args) for name, kind in ((SINGLE, "single"), (BESIDE, "beside"))}
     version = "was not run"
     if args.peers_python:
         outcomes, version = peers.run_neurokit(ludb.leads(("II",))[:, 0], data.FS, args.peers_python)
@@ -62,12 +67,10 @@ def leads8(args):
     """Eight leads: one model of all, or the model of single leads eight times."""
     ludb = data.load(args.data_home)
     found = {
-        f"{OURS}, {name}": models.out_of_fold(ludb, kind, args, partial(delineate, ludb))
-        for name, kind, delineate in (
-            ("lead by lead", "single", models.lead_by_lead),
-            ("jointly", "eight", models.joint),
-        )
+        name: models.out_of_fold(ludb, kind, args, partial(models.lead_by_lead, ludb, kind))
+        for name, kind in ((LEAD_BY_LEAD, "single"), (BESIDE_LEADS, "beside"))
     }
+    found[JOINTLY] = models.out_of_fold(ludb, "eight", args)
     report("leads8", ludb, "global", found, EIGHT, args)
 
 

@@ -9,23 +9,36 @@ from sklearn_ecg.preprocessing import merge_waves, wave_masks
 from .._kept import kept
 from . import data
 
+SHARED = {"fs": data.FS, "ignore_label": -1, "precision": "bf16-mixed"}
 SETTINGS = {
-    "single": {"fs": data.FS, "ignore_label": -1, "max_epochs": 20},
-    "eight": {"fs": data.FS, "ignore_label": -1, "max_epochs": 100},
+    "single": {**SHARED, "max_epochs": 16},
+    "beside": {**SHARED, "max_epochs": 20},
+    "eight": {**SHARED, "max_epochs": 80},
 }
-AUGMENT = {
-    "single": {"fs": 250.0, "time": 0.0, "wander": 0.3, "noise": 0.1},
-    "eight": {"fs": 250.0, "time": 0.0, "wander": 0.3, "noise": 0.1, "lead_dropout": 0.1},
-}
+NOISE = {"fs": 250.0, "time": 0.0, "wander": 0.3, "noise": 0.1}
+AUGMENT = {"single": NOISE, "beside": NOISE, "eight": {**NOISE, "lead_dropout": 0.1}}
 
 
-def training_rows(ludb, kind, places):
-    """Signals and label maps of the records at ``places``: every lead by itself, or eight leads with global marks."""
+def signals_of(ludb, kind, places, leads=data.LEADS):
+    """What a model of a kind reads of the records at ``places``, (n_rows, n_leads, n_timepoints).
+
+    "single": each of the ``leads`` is a row. "beside": likewise, with the eight leads behind it. "eight": those alone.
+    """
+    eight = ludb.leads(data.EIGHT)[places]
+    if kind == "eight":
+        return eight
+    rows = [ludb.leads((lead,))[places] for lead in leads]
+    if kind == "beside":
+        rows = [np.concatenate([row, eight], axis=1) for row in rows]
+    return np.stack(rows, axis=1).reshape(-1, *rows[0].shape[1:])
+
+
+def masks_of(ludb, kind, places):
+    """The label maps to the rows of :func:`signals_of`."""
     n_timepoints = ludb.signal.shape[2]
     if kind == "eight":
-        return ludb.leads(data.EIGHT)[places], wave_masks([ludb.merged[place] for place in places], n_timepoints)
-    masks = [wave_masks([ludb.marks[place][lead] for place in places], n_timepoints) for lead in data.LEADS]
-    return ludb.signal[places].reshape(-1, n_timepoints), np.stack(masks, axis=1).reshape(-1, n_timepoints)
+        return wave_masks([ludb.merged[place] for place in places], n_timepoints)
+    return wave_masks([ludb.marks[place][lead] for place in places for lead in data.LEADS], n_timepoints)
 
 
 def fit(ludb, kind, places, args):
@@ -35,34 +48,29 @@ def fit(ludb, kind, places, args):
         model = WaveDelineator(
             **SETTINGS[kind], augment=BeatAugmentation(**AUGMENT[kind]), random_state=args.seed, verbose=args.verbose
         )
-        return model.fit(*training_rows(ludb, kind, places))
+        return model.fit(signals_of(ludb, kind, places), masks_of(ludb, kind, places))
 
     key = (kind, SETTINGS[kind], AUGMENT[kind], ludb.patient[places].tolist(), args.seed)
     return kept("intervals", kind, key, make, resume=args.resume)
 
 
-def out_of_fold(ludb, kind, args, delineate):
-    """Waves of every record, found by the model that did not see its patient: ``delineate(model, places)``."""
+def out_of_fold(ludb, kind, args, delineate=None):
+    """Waves of every record, found by the model that did not see its patient.
+
+    ``delineate(model, places)`` finds them; by default in lead II, or in the eight leads read together.
+    """
     found = [None] * len(ludb.patient)
     for fold, (train, test) in enumerate(data.folds(ludb.patient, args.seed)):
         model = fit(ludb, kind, train, args)
-        for place, waves in zip(test, delineate(model, test), strict=True):
-            found[place] = waves
+        waves = delineate(model, test) if delineate else model.delineate(signals_of(ludb, kind, test, ("II",)))
+        for place, of_record in zip(test, waves, strict=True):
+            found[place] = of_record
         print(f"{kind}: fold {fold} done", flush=True)
     return found
 
 
-def lead_ii(ludb, model, places):
-    return model.delineate(ludb.leads(("II",))[places])
-
-
-def lead_by_lead(ludb, model, places):
+def lead_by_lead(ludb, kind, model, places):
     """Waves of the eight leads, each by itself, merged."""
-    leads = ludb.leads(data.EIGHT)[places]
-    of_leads = model.delineate(leads.reshape(-1, leads.shape[2]))
+    of_leads = model.delineate(signals_of(ludb, kind, places, data.EIGHT))
     n = len(data.EIGHT)
     return [merge_waves(of_leads[n * i : n * (i + 1)], fs=data.FS) for i in range(len(places))]
-
-
-def joint(ludb, model, places):
-    return model.delineate(ludb.leads(data.EIGHT)[places])

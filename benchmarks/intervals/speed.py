@@ -20,10 +20,14 @@ def speed(args):
     ludb = data.load(args.data_home)
     train, test = next(data.folds(ludb.patient, args.seed))
     eight = ludb.leads(data.EIGHT)[test]
-    single, joint = (models.fit(ludb, kind, train, args) for kind in ("single", "eight"))
+    single, beside, together = (models.fit(ludb, kind, train, args) for kind in ("single", "beside", "eight"))
+    nine = np.concatenate([eight[:, 1:2], eight], axis=1)
     times = {
-        ("WaveDelineator", 1): time_each(lambda record: single.delineate(record[1:2]), eight),
-        ("WaveDelineator, jointly", 8): time_each(lambda record: joint.delineate(record[None]), eight),
+        ("WaveDelineator, lead II alone", 1): time_each(lambda record: single.delineate(record[1:2]), eight),
+        ("WaveDelineator, eight leads beside lead II", 8): time_each(
+            lambda record: beside.delineate(record[None]), nine
+        ),
+        ("WaveDelineator, eight leads together", 8): time_each(lambda record: together.delineate(record[None]), eight),
         ("WaveDelineator, lead by lead", 8): time_each(single.delineate, eight),
     }
     version = "was not run"

@@ -10,6 +10,7 @@ _SHORTEST = {"P": 0.03, "QRS": 0.03, "T": 0.05}  # s
 _REFRACTORY = 0.2  # s between the middles of two QRS
 _CERTAIN = 12.0  # what one sample can say for or against a wave, in nats
 _LEAST_EVIDENCE = 4.0  # nats in the sum over a P or T wave
+_LEAST_R = 1 / 8  # of the depth of Q or S; what is lower is no R wave
 
 
 def decode_waves(scores, rate):
@@ -68,8 +69,9 @@ def waves_of_record(kinds, bounds, signals, factor):
     Returns
     -------
     waves : structured ndarray of dtype WAVE_DTYPE
-        The peak of a wave is where the signal is farthest from the line between its boundaries, on the side on which
-        most waves of its kind lie in this record; of several leads, the median.
+        The peak of a wave is where the signal is farthest from the line between its boundaries, upwards or downwards as
+        most waves of its kind in this record; that of QRS is the R wave, wherever there is one. Of several leads, the
+        median.
     """
     last = signals.shape[1] - 1
     waves = np.empty(len(kinds), dtype=WAVE_DTYPE)
@@ -80,7 +82,8 @@ def waves_of_record(kinds, bounds, signals, factor):
     for kind in ("P", "QRS", "T"):
         places = np.flatnonzero(waves["wave"] == kind)
         if len(places):
-            of_leads = [_peaks(lead, waves[places]) for lead in signals]
+            least = _LEAST_R if kind == "QRS" else 1.0
+            of_leads = [_peaks(lead, waves[places], least) for lead in signals]
             waves["peak"][places] = np.rint(np.median(of_leads, axis=0))
     return waves
 
@@ -149,8 +152,8 @@ def _crossings(odds, span):
     return bounds
 
 
-def _peaks(lead, waves):
-    """Sample of the peak of each wave of one kind in one lead."""
+def _peaks(lead, waves, least):
+    """Sample of the peak of each wave of one kind in one lead; upwards from ``least`` times as high as deep."""
     highest, lowest, heights = [], [], []
     for onset, offset in zip(waves["onset"], waves["offset"], strict=True):
         piece = lead[onset : offset + 1].astype(np.float64)
@@ -159,4 +162,4 @@ def _peaks(lead, waves):
         lowest.append(onset + int(np.argmin(piece)))
         heights.append((piece.max(), -piece.min()))
     up, down = np.median(heights, axis=0)
-    return highest if up >= down else lowest
+    return highest if up >= least * down else lowest

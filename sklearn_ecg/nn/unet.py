@@ -7,15 +7,15 @@ from torch import nn
 
 from .blocks import SameConv1d, Standardize, make_norm
 
-_CLIPPED = 20.0  # robust scales from the median
-_COMMON = 0.95  # share of a lead's samples that lie within one scale of its median
+_CLIPPED = 50.0  # scales from the centre
+_FLAT = 1e-6  # of the centre; a smaller scale is rounding
 
 
 class StandardizeLeads(nn.Module):
-    """Centre each lead of each record at its median and divide it by its scale, so that no unit matters.
+    """Centre each lead of each record at its mean and divide it by its scale, so that no unit matters.
 
-    The scale is the distance from the median within which 95 % of the samples lie. Records of fewer than ``shortest``
-    samples have none of their own to speak of: theirs are the centre and scale of the training rows.
+    The scale is the mean distance from the mean: a spike of an electrode moves it little. Records of fewer than
+    ``shortest`` samples have none of their own to speak of: theirs are the centre and scale of the training rows.
     """
 
     def __init__(self, n_leads, shortest):
@@ -29,13 +29,13 @@ class StandardizeLeads(nn.Module):
         self.scale.copy_(scale[:, None])
 
     def forward(self, x):  # (batch, leads, time)
-        n_timepoints = x.shape[2]
-        if n_timepoints < self.shortest:
+        if x.shape[2] < self.shortest:
             return (x - self.centre) / self.scale
-        x = x - x.median(dim=2, keepdim=True).values
-        scale = x.abs().kthvalue(max(1, int(_COMMON * n_timepoints)), dim=2, keepdim=True).values
-        scale = torch.where(scale > 0, scale, x.abs().amax(dim=2, keepdim=True) / _CLIPPED)  # flat but for a few spikes
-        return (x / torch.where(scale > 0, scale, 1)).clamp(-_CLIPPED, _CLIPPED)
+        centre = x.mean(dim=2, keepdim=True)
+        x = x - centre
+        scale = x.abs().mean(dim=2, keepdim=True)
+        alive = scale > _FLAT * centre.abs()
+        return torch.where(alive, x / torch.where(alive, scale, 1), 0).clamp(-_CLIPPED, _CLIPPED)
 
 
 class _TwoConvs(nn.Sequential):
