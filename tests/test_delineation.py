@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from sklearn_ecg import ECGResampler, WaveDelineator
 from sklearn_ecg.datasets import make_ecg, waves_of_intervals
+from sklearn_ecg.delineation import waves_from_proba
 from sklearn_ecg.delineation._decoding import decode_waves, waves_of_record
 from sklearn_ecg.metrics import fiducial_report
 from sklearn_ecg.preprocessing import WAVE_DTYPE, wave_intervals, wave_masks
@@ -219,6 +220,22 @@ def test_probabilities_are_those_of_the_samples(fitted, data):
     assert len(of_columns) == X.shape[1]
     np.testing.assert_array_equal(np.stack(of_columns, axis=1), cube)
     np.testing.assert_array_equal(fitted.predict(X), cube.argmax(axis=2))
+
+
+def test_probabilities_of_other_models_are_decoded_alike(fitted, data):
+    X = data[1][0][:3].astype(np.float64)
+    proba = fitted.predict_wave_proba(X)
+    for cube in (X, X[:, None]):
+        for waves, same in zip(fitted.delineate(X), waves_from_proba(proba, cube, fs=FS), strict=True):
+            np.testing.assert_array_equal(waves, same)
+    certain = np.eye(4)[proba.argmax(axis=2)]  # zeros have no logarithm
+    assert [len(waves) for waves in waves_from_proba(certain, X, fs=FS)] == [
+        len(waves) for waves in fitted.delineate(X)
+    ]
+    with pytest.raises(ValueError, match=r"proba must have the shape .* got \(3, 600, 4\) and \(2, 600\)"):
+        waves_from_proba(proba, X[:2], fs=FS)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        waves_from_proba(2 * proba, X, fs=FS)
 
 
 @pytest.mark.parametrize("n_columns", [2, 7, 150, 1200])

@@ -1,9 +1,12 @@
 """The delineators that are compared, fold by fold."""
 
+from functools import partial
+
 import numpy as np
 
 from sklearn_ecg import WaveDelineator
 from sklearn_ecg.augmentation import BeatAugmentation
+from sklearn_ecg.delineation import waves_from_proba
 from sklearn_ecg.preprocessing import merge_waves, wave_masks
 
 from .._kept import kept
@@ -54,23 +57,34 @@ def fit(ludb, kind, places, args):
     return kept("intervals", kind, key, make, resume=args.resume)
 
 
-def out_of_fold(ludb, kind, args, delineate=None):
-    """Waves of every record, found by the model that did not see its patient.
+def out_of_fold(ludb, kinds, args, delineate=None):
+    """Waves of every record, found by the models of these kinds that did not see its patient.
 
-    ``delineate(model, places)`` finds them; by default in lead II, or in the eight leads read together.
+    ``delineate(models, places)`` finds them; by default :func:`in_lead_ii`.
     """
     found = [None] * len(ludb.patient)
+    delineate = delineate or partial(in_lead_ii, ludb)
     for fold, (train, test) in enumerate(data.folds(ludb.patient, args.seed)):
-        model = fit(ludb, kind, train, args)
-        waves = delineate(model, test) if delineate else model.delineate(signals_of(ludb, kind, test, ("II",)))
-        for place, of_record in zip(test, waves, strict=True):
+        models = {kind: fit(ludb, kind, train, args) for kind in kinds}
+        for place, of_record in zip(test, delineate(models, test), strict=True):
             found[place] = of_record
-        print(f"{kind}: fold {fold} done", flush=True)
+        print(f"{', '.join(kinds)}: fold {fold} done", flush=True)
     return found
 
 
-def lead_by_lead(ludb, kind, model, places):
-    """Waves of the eight leads, each by itself, merged."""
+def in_lead_ii(ludb, models, places):
+    """Waves of lead II, or with the kind "eight" of the eight leads; of several models, by the mean probabilities."""
+    signals = {kind: signals_of(ludb, kind, places, ("II",)) for kind in models}
+    (first, model), *others = models.items()
+    if not others:
+        return model.delineate(signals[first])
+    proba = [model.predict_wave_proba(signals[kind]) for kind, model in models.items()]
+    return waves_from_proba(np.mean(proba, axis=0), ludb.leads(("II",))[places], fs=data.FS)
+
+
+def lead_by_lead(ludb, models, places):
+    """Waves of the eight leads, each by itself by the only model, merged."""
+    ((kind, model),) = models.items()
     of_leads = model.delineate(signals_of(ludb, kind, places, data.EIGHT))
     n = len(data.EIGHT)
     return [merge_waves(of_leads[n * i : n * (i + 1)], fs=data.FS) for i in range(len(places))]

@@ -36,7 +36,7 @@ def robustness(args):
     marks, true = ludb.waves("II"), ludb.intervals("II")
     metrics, rows = {}, []
     for name, change, fs in changes(args.seed):
-        waves = models.out_of_fold(ludb, "single", args, partial(delineate_changed, ludb, change, fs))
+        waves = models.out_of_fold(ludb, ("single",), args, partial(delineate_changed, ludb, change, fs))
         inside = [data.within(*pair) for pair in zip(waves, marks, strict=True)]
         intervals = interval_report(true, wave_intervals(inside, fs=data.FS))
         boundaries = fiducial_report(marks, waves, fs=data.FS)
@@ -88,10 +88,10 @@ def clip(signals):
     return np.clip(signals, median - most, median + most)
 
 
-def delineate_changed(ludb, change, fs, model, places):
+def delineate_changed(ludb, change, fs, fitted, places):
     """Waves of changed records, in samples at the rate of the marks."""
     signals = change(ludb.leads(("II",))[places, 0].astype(np.float64))
-    found = model.delineate(signals, fs=fs)
+    found = fitted["single"].delineate(signals, fs=fs)
     for waves in found:
         for mark in ("onset", "peak", "offset"):
             waves[mark] = np.rint(waves[mark] * (data.FS / fs))

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
+from .._validation import check_fs
 from ..preprocessing import WAVE_DTYPE
 
 _HOLE = 0.04  # s; runs of QRS that are closer belong together
@@ -10,7 +11,63 @@ _SHORTEST = {"P": 0.03, "QRS": 0.03, "T": 0.05}  # s
 _REFRACTORY = 0.2  # s between the middles of two QRS
 _CERTAIN = 12.0  # what one sample can say for or against a wave, in nats
 _LEAST_EVIDENCE = 4.0  # nats in the sum over a P or T wave
+_IMPOSSIBLE = -50.0  # log-probability; none is smaller
 _LEAST_R = 1 / 8  # of the depth of Q or S; what is lower is no R wave
+
+
+def waves_from_proba(proba, X, *, fs):
+    """Decode the probabilities of none, P, QRS and T at every sample into waves.
+
+    This is the second half of :meth:`~sklearn_ecg.WaveDelineator.delineate`, for probabilities from elsewhere: the mean
+    of ``predict_wave_proba`` over several models, say, which may read different leads.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_records, n_timepoints, 4)
+        Probabilities of none, P, QRS and T.
+    X : array-like of shape (n_records, n_timepoints) or (n_records, n_leads, n_timepoints)
+        Signals, in which the peaks are looked for.
+    fs : float
+        Sampling frequency of both in Hz.
+
+    Returns
+    -------
+    waves : list of structured ndarray of dtype WAVE_DTYPE
+        As from ``delineate``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes contradict each other, or a probability lies outside of 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ecg.delineation import waves_from_proba
+    >>> X, proba = np.zeros((1, 100)), np.full((1, 100, 4), 0.01)
+    >>> X[0, 50], proba[0, :, 0], proba[0, 45:55, 2] = 1.0, 0.5, 0.9
+    >>> waves_from_proba(proba, X, fs=100)[0].tolist()
+    [('QRS', 45, 50, 54)]
+    """
+    fs, X, proba = check_fs(fs), np.asarray(X, dtype=np.float64), np.asarray(proba, dtype=np.float64)
+    signals = X[:, None] if X.ndim == 2 else X
+    if signals.ndim != 3 or proba.shape != (len(signals), signals.shape[2], 4):
+        raise ValueError(
+            "proba must have the shape (n_records, n_timepoints, 4) and X (n_records, n_timepoints) or (n_records, "
+            f"n_leads, n_timepoints), got {proba.shape} and {X.shape}."
+        )
+    if not (np.isfinite(X).all() and ((proba >= 0) & (proba <= 1)).all()):
+        raise ValueError("X must be finite, and proba between 0 and 1.")
+    with np.errstate(divide="ignore"):
+        return waves_of_records(np.moveaxis(np.log(proba), 2, 1), signals, fs, fs)
+
+
+def waves_of_records(scores, signals, rate, fs):
+    """Waves of records from logits (n_records, 4, ...) at ``rate``, told at the rate of the signals."""
+    return [
+        waves_of_record(*decode_waves(of_record, rate), leads, fs / rate)
+        for of_record, leads in zip(scores, signals, strict=True)
+    ]
 
 
 def decode_waves(scores, rate):
@@ -36,9 +93,9 @@ def decode_waves(scores, rate):
         Where the first sample of each wave begins and where its last one ends, in samples: sample k covers
         [k - 0.5, k + 0.5].
     """
-    log_p = log_softmax(scores, axis=0)
-    with np.errstate(divide="ignore"):
-        odds = np.clip(log_p[2] - np.log(-np.expm1(np.minimum(log_p[2], -1e-12))), -_CERTAIN, _CERTAIN)
+    log_p = np.maximum(log_softmax(scores, axis=0), _IMPOSSIBLE)
+    others = np.logaddexp(np.logaddexp(log_p[0], log_p[1]), log_p[3])
+    odds = np.clip(log_p[2] - others, -_CERTAIN, _CERTAIN)
     against = np.logaddexp(log_p[0], log_p[2])
     gain_p, gain_t = (np.clip(log_p[kind] - against, -_CERTAIN, _CERTAIN) for kind in (1, 3))
     complexes = _find_complexes(odds, rate)

@@ -109,7 +109,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
             return X, layout
         sizes = {"n_leads": layout.n_leads, "n_side_features": layout.n_side_features}
         resampler = ECGResampler(fs=fs, fs_out=self.rate_, **sizes)
-        return resampler.fit_transform(X), resampler.layout_out_
+        return resampler.fit_transform(np.ascontiguousarray(X)), resampler.layout_out_
 
     def _positions(self, n_columns):
         factor = self.rate_ / self.fs_

@@ -51,7 +51,7 @@ def lead_statistics(X, layout, weight):
     rows, moments = np.flatnonzero(weight), np.zeros((2, layout.n_leads))
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[start : start + _ROWS_AT_ONCE]
-        signals = layout.split(X[part])[0].astype(np.float64)
+        signals = layout.split(np.ascontiguousarray(X[part]))[0].astype(np.float64)
         moments += [weight[part] @ (signals**power).mean(axis=2) for power in (1, 2)]
     mean, square = moments / weight.sum()
     scale = np.sqrt(np.maximum(square - mean**2, 0))

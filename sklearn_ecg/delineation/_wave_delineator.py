@@ -11,7 +11,7 @@ from .._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS
 from .._validation import RowLayout, check_fs, flatten_leads
 from ..nn.unet import UNet
 from ..preprocessing import corrected_qt, wave_intervals
-from ._decoding import decode_waves, waves_of_record
+from ._decoding import waves_of_records
 from ._label_map_classifier import LabelMapClassifier
 
 _SHORTEST = 1.0  # s; shorter records are too short for a scale of their own
@@ -234,13 +234,10 @@ class WaveDelineator(LabelMapClassifier):
         fs = self.fs_ if fs is None else check_fs(fs)
         rows, network_layout = self._at_rate(X, layout, fs)
         scores = self._outputs(rows, network_layout, self.module_).astype(np.float64)
-        signals, found = layout.split(X)[0], []
-        for of_classes, of_record in zip(scores, signals, strict=True):
-            four = np.full((4, scores.shape[2]), -np.inf)
-            for place, wave in enumerate(places):
-                four[wave] = np.logaddexp(four[wave], of_classes[place])
-            found.append(waves_of_record(*decode_waves(four, self.rate_), of_record, fs / self.rate_))
-        return found
+        four = np.full((len(scores), 4, scores.shape[2]), -np.inf)
+        for place, wave in enumerate(places):
+            four[:, wave] = np.logaddexp(four[:, wave], scores[:, place])
+        return waves_of_records(four, layout.split(X)[0], self.rate_, fs)
 
     def intervals(self, X, *, fs=None):
         """Heart rate and intervals of every record: medians over its beats.
