@@ -49,7 +49,7 @@ LEAD_II = (
     "Reference: the cardiologists' marks of lead II. 'lead II alone' reads nothing else; it was trained on all twelve "
     "leads of the training patients, each a signal of its own with its own marks. 'eight leads beside lead II' reads "
     "lead II and, behind it, I, II and V1 to V6; it was trained on all twelve leads in the place of lead II, with "
-    "their marks. 'mean of both' decodes the mean of their probabilities. neurokit2 {version} in its defaults, lead II; "
+    "their marks. 'mean of both' decodes the mean of their probabilities. neurokit2 {version}, its defaults, lead II; "
     "QRS of 'peak' is from the peak of Q to that of S, as it gives no boundaries of QRS."
 )
 EIGHT = (

@@ -139,9 +139,8 @@ def waves_of_record(kinds, bounds, signals, factor):
     for kind in ("P", "QRS", "T"):
         places = np.flatnonzero(waves["wave"] == kind)
         if len(places):
-            least = _LEAST_R if kind == "QRS" else 1.0
-            of_leads = [_peaks(lead, waves[places], least) for lead in signals]
-            waves["peak"][places] = np.rint(np.median(of_leads, axis=0))
+            of_leads = _peaks(signals, waves[places], _LEAST_R if kind == "QRS" else 1.0)
+            waves["peak"][places] = np.rint(np.median(of_leads, axis=1))
     return waves
 
 
@@ -209,14 +208,14 @@ def _crossings(odds, span):
     return bounds
 
 
-def _peaks(lead, waves, least):
-    """Sample of the peak of each wave of one kind in one lead; upwards from ``least`` times as high as deep."""
+def _peaks(signals, waves, least):
+    """Sample of the peak of each wave of one kind in each lead; upwards from ``least`` times as high as deep."""
     highest, lowest, heights = [], [], []
-    for onset, offset in zip(waves["onset"], waves["offset"], strict=True):
-        piece = lead[onset : offset + 1].astype(np.float64)
-        piece = piece - np.linspace(piece[0], piece[-1], len(piece))
-        highest.append(onset + int(np.argmax(piece)))
-        lowest.append(onset + int(np.argmin(piece)))
-        heights.append((piece.max(), -piece.min()))
+    for onset, offset in zip(waves["onset"].tolist(), waves["offset"].tolist(), strict=True):
+        pieces = signals[:, onset : offset + 1].astype(np.float64)
+        pieces -= pieces[:, :1] + (pieces[:, -1:] - pieces[:, :1]) * np.linspace(0, 1, pieces.shape[1])
+        highest.append(onset + pieces.argmax(axis=1))
+        lowest.append(onset + pieces.argmin(axis=1))
+        heights.append((pieces.max(axis=1), -pieces.min(axis=1)))
     up, down = np.median(heights, axis=0)
-    return highest if up >= least * down else lowest
+    return np.where(up >= least * down, highest, lowest)
