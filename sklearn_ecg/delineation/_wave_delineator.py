@@ -122,10 +122,10 @@ class WaveDelineator(LabelMapClassifier):
     >>> records = [make_ecg(5, fs=125, heart_rate=60 + 5 * i, random_state=i) for i in range(8)]
     >>> X = [record.lead("II") for record in records]
     >>> y = wave_masks([record.fiducials["II"] for record in records], 625)
-    >>> model = WaveDelineator(fs=125, rate=125, channels=(8, 16), ignore_label=-1, batch_size=4, random_state=0)
-    >>> waves = model.fit(X, y).delineate(X[:1])[0]
-    >>> waves["wave"][:3].tolist()
-    ['QRS', 'T', 'P']
+    >>> sizes = {"rate": 125, "channels": (8, 16), "batch_size": 4}
+    >>> model = WaveDelineator(fs=125, ignore_label=-1, lr=1e-2, random_state=0, **sizes).fit(X, y)
+    >>> model.delineate(X)[0]["wave"][:4].tolist()
+    ['T', 'P', 'QRS', 'T']
     """
 
     def __init__(
