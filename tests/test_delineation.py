@@ -67,6 +67,21 @@ def test_a_t_wave_comes_before_a_p_wave():
     assert [kind for kind, *_ in found] == ["QRS", "T", "QRS"]  # the longer of the two
 
 
+@pytest.mark.parametrize("n_beats, stop", [(1, 82), (2, 82), (3, 70), (5, 70)])
+def test_a_beat_in_doubt_is_like_the_others(n_beats, stop):
+    table = scores(BEAT * n_beats)
+    table[3, 70:82] = 5.4  # after the T wave of the first beat it is a little likelier than none
+    kinds, bounds = decode_waves(table, FS)
+    assert kinds == ["P", "QRS", "T"] * n_beats
+    assert np.ceil(bounds[2]).tolist() == [55, stop]
+
+
+def test_a_beat_that_differs_for_sure_is_left_so():
+    later = BEAT.replace("T" * 15 + "0" * 10, "0" * 10 + "T" * 15)
+    found = decoded(BEAT * 3 + later + BEAT)
+    assert found[9:12] == [("P", 290, 300), ("QRS", 305, 315), ("T", 335, 350)]
+
+
 def test_nothing_is_found_where_there_is_nothing():
     assert decoded("0" * 50) == []
     assert decoded("0") == []

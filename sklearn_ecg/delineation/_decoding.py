@@ -5,12 +5,12 @@ from scipy.special import log_softmax
 
 from .._validation import check_fs
 from ..preprocessing import WAVE_DTYPE
+from ._spans import find_between
 
 _HOLE = 0.04  # s; runs of QRS that are closer belong together
-_SHORTEST = {"P": 0.03, "QRS": 0.03, "T": 0.05}  # s
+_SHORTEST = 0.03  # s
 _REFRACTORY = 0.2  # s between the middles of two QRS
 _CERTAIN = 12.0  # what one sample can say for or against a wave, in nats
-_LEAST_EVIDENCE = 4.0  # nats in the sum over a P or T wave
 _IMPOSSIBLE = -50.0  # log-probability; none is smaller
 _LEAST_R = 1 / 8  # of the depth of Q or S; what is lower is no R wave
 
@@ -74,9 +74,8 @@ def decode_waves(scores, rate):
     """Waves of one record, in time.
 
     QRS complexes come first: runs of samples where QRS is likelier than all else, holes bridged, specks removed, of two
-    within the refractory time the surer one. Between two of them there is at most one T wave and after it at most one P
-    wave: of all such pairs of spans, those with the largest sum over their samples of the log-odds of the wave against
-    none. A boundary lies where the log-odds, interpolated, cross zero.
+    within the refractory time the surer one. :func:`find_between` gives the waves between them. A boundary lies where
+    the log-odds, interpolated, cross zero.
 
     Parameters
     ----------
@@ -97,14 +96,13 @@ def decode_waves(scores, rate):
     others = np.logaddexp(np.logaddexp(log_p[0], log_p[1]), log_p[3])
     odds = np.clip(log_p[2] - others, -_CERTAIN, _CERTAIN)
     against = np.logaddexp(log_p[0], log_p[2])
-    gain_p, gain_t = (np.clip(log_p[kind] - against, -_CERTAIN, _CERTAIN) for kind in (1, 3))
+    gains = {kind: np.clip(log_p[row] - against, -_CERTAIN, _CERTAIN) for kind, row in (("P", 1), ("T", 3))}
     complexes = _find_complexes(odds, rate)
     kinds, bounds = [], []
-    edges = np.concatenate([[0], complexes.ravel(), [scores.shape[1]]]).reshape(-1, 2)
-    for beat, (start, stop) in enumerate(edges):
-        for kind, gain, span in _spans_between(gain_t[start:stop], gain_p[start:stop], rate):
+    for beat, spans in enumerate(find_between(gains, complexes, rate)):
+        for kind, *span in spans:
             kinds.append(kind)
-            bounds.append(_crossings(gain, span) + start)
+            bounds.append(_crossings(gains[kind], span))
         if beat < len(complexes):
             kinds.append("QRS")
             bounds.append(_crossings(odds, complexes[beat]))
@@ -151,7 +149,7 @@ def _find_complexes(odds, rate):
         return runs
     apart = runs[1:, 0] - runs[:-1, 1] > _HOLE * rate
     runs = np.column_stack([runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]])
-    runs = runs[runs[:, 1] - runs[:, 0] >= _SHORTEST["QRS"] * rate]
+    runs = runs[runs[:, 1] - runs[:, 0] >= _SHORTEST * rate]
     total = np.append(0, np.cumsum(odds))
     evidence, middle = total[runs[:, 1]] - total[runs[:, 0]], runs.mean(axis=1)
     kept = np.ones(len(runs), dtype=bool)
@@ -164,38 +162,6 @@ def _find_complexes(odds, rate):
 def _runs(inside):
     steps = np.diff(np.concatenate([[0], inside.astype(np.int8), [0]]))
     return np.column_stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)])
-
-
-def _spans_between(gain_t, gain_p, rate):
-    """The T and the P wave between two QRS complexes, where there are any: (kind, gain, (start, stop))."""
-    if not len(gain_t):
-        return []
-    best_t = np.append(0, _best_until(gain_t))
-    best_p = np.append(_best_until(gain_p[::-1])[::-1], 0)
-    split = int(np.argmax(best_t + best_p))
-    found = []
-    for kind, gain, first in (("T", gain_t[:split], 0), ("P", gain_p[split:], split)):
-        span, evidence = _best_span(gain)
-        if evidence >= _LEAST_EVIDENCE and span[1] - span[0] >= _SHORTEST[kind] * rate:
-            found.append((kind, gain_t if kind == "T" else gain_p, (span[0] + first, span[1] + first)))
-    return found
-
-
-def _best_until(gain):
-    """The largest sum over a span that ends at each sample or before."""
-    total = np.cumsum(gain)
-    lowest = np.minimum.accumulate(np.append(0, total[:-1]))
-    return np.maximum(np.maximum.accumulate(total - lowest), 0)
-
-
-def _best_span(gain):
-    """The span with the largest sum, and that sum."""
-    if not len(gain):
-        return (0, 0), 0.0
-    total = np.append(0, np.cumsum(gain))
-    rise = total[1:] - np.minimum.accumulate(total[:-1])
-    stop = int(np.argmax(rise)) + 1
-    return (int(np.argmin(total[:stop])), stop), float(rise[stop - 1])
 
 
 def _crossings(odds, span):
