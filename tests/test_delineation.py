@@ -5,12 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 
 from sklearn_ecg import ECGResampler, WaveDelineator
 from sklearn_ecg.datasets import make_ecg, waves_of_intervals
 from sklearn_ecg.delineation import waves_from_proba
 from sklearn_ecg.delineation._decoding import decode_waves, waves_of_record
+from sklearn_ecg.delineation._label_maps import at_columns, column_moments
 from sklearn_ecg.metrics import fiducial_report
 from sklearn_ecg.preprocessing import WAVE_DTYPE, wave_intervals, wave_masks
 from tests.instances import DELINEATORS, EXACT, QUICK
@@ -262,6 +264,18 @@ def test_label_maps_of_any_number_of_columns(data, n_columns):
     assert model.predict(X).shape == y.shape
     assert [proba.shape for proba in model.predict_proba(X)] == [(len(X), 4)] * n_columns
     assert 0 <= model.score(X, y) <= 1
+
+
+@pytest.mark.parametrize("rate", [50, 100, 250])
+def test_columns_stand_where_their_samples_are(rate):
+    """A network that scores the time itself tells for every column the time of its sample."""
+    time = torch.arange(6 * rate, dtype=torch.float64)[None, None] / rate
+    for n_columns, expected in ((600, np.arange(600) / 100), (1200, np.arange(1200) / 200 - 0.0025)):
+        found = at_columns(time, n_columns, column_moments(n_columns, 600, 6 * rate, rate / 100))[0, 0]
+        inside = slice(1, n_columns - 2 * n_columns // (6 * rate) - 1)
+        np.testing.assert_allclose(found[inside], expected[inside], atol=1e-12)
+    spans = at_columns(time, 3, column_moments(3, 600, 6 * rate, rate / 100))[0, 0]
+    np.testing.assert_allclose(spans, [1, 3, 5], atol=0.5 / rate + 1e-12)
 
 
 def test_what_nobody_labelled_is_not_learned_from(data):

@@ -12,7 +12,7 @@ from .._base import NeuralEstimator
 from .._base_classifier import _check_groups
 from .._validation import check_fs
 from ..preprocessing import ECGResampler
-from ._label_maps import UNKNOWN, LabelMapLoss, at_columns, column_positions, lead_statistics
+from ._label_maps import UNKNOWN, LabelMapLoss, at_columns, column_moments, lead_statistics
 
 
 class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
@@ -23,11 +23,11 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
     """
 
     def _make_criterion(self):
-        return LabelMapLoss(self._positions(self.n_columns_))
+        return LabelMapLoss(self._moments(self.n_columns_))
 
     def _validation_score(self, target, output):
         """Accuracy over the labelled columns."""
-        scores = at_columns(torch.from_numpy(output), target.shape[1], self._positions(target.shape[1]))
+        scores = at_columns(torch.from_numpy(output), target.shape[1], self._moments(target.shape[1]))
         labelled = target != UNKNOWN
         return (scores.argmax(dim=1).numpy() == target)[labelled].mean()
 
@@ -111,9 +111,9 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         resampler = ECGResampler(fs=fs, fs_out=self.rate_, **sizes)
         return resampler.fit_transform(np.ascontiguousarray(X)), resampler.layout_out_
 
-    def _positions(self, n_columns):
+    def _moments(self, n_columns):
         factor = self.rate_ / self.fs_
-        return column_positions(n_columns, self.layout_.n_timepoints, self.network_layout_.n_timepoints, factor)
+        return column_moments(n_columns, self.layout_.n_timepoints, self.network_layout_.n_timepoints, factor)
 
     def _scores(self, X, n_columns=None):
         """Scores at the columns in float64, (n_records, n_classes, n_columns); by default the columns of ``fit``."""
@@ -122,7 +122,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         X, layout = self._validate(X, reset=False)
         rows, layout = self._at_rate(X, layout, self.fs_)
         scores = torch.from_numpy(self._outputs(rows, layout, self.module_).astype(np.float64))
-        return at_columns(scores, n_columns, self._positions(n_columns)).numpy()
+        return at_columns(scores, n_columns, self._moments(n_columns)).numpy()
 
     def predict_proba(self, X):
         """Class probabilities at every column of the label maps.

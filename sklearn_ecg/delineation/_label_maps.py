@@ -8,25 +8,26 @@ UNKNOWN = -1
 _ROWS_AT_ONCE = 1024
 
 
-def at_columns(scores, n_columns, positions):
-    """Scores (batch, classes, time) at ``n_columns`` equally spaced spans or moments of the record.
-
-    Fewer columns than samples are spans, over which the scores are averaged; as many or more are moments, between whose
-    neighbours they are interpolated: ``positions``, in samples of the network.
-    """
+def at_columns(scores, n_columns, moments):
+    """Scores (batch, classes, time) of a label map's columns: interpolated at ``moments``, or else means over spans."""
     n_timepoints = scores.shape[2]
-    if n_columns < n_timepoints:
+    if moments is None:
         return nn.functional.adaptive_avg_pool1d(scores, n_columns)
-    if n_columns == n_timepoints and np.array_equal(positions, np.arange(n_columns)):
+    if np.array_equal(moments, np.arange(n_timepoints)):
         return scores
-    left = np.minimum(positions.astype(np.int64), max(n_timepoints - 2, 0))
-    share = torch.as_tensor(positions - left, dtype=scores.dtype, device=scores.device)
+    left = np.minimum(moments.astype(np.int64), max(n_timepoints - 2, 0))
+    share = torch.as_tensor(moments - left, dtype=scores.dtype, device=scores.device)
     right = np.minimum(left + 1, n_timepoints - 1)
     return torch.lerp(scores[:, :, left], scores[:, :, right], share)
 
 
-def column_positions(n_columns, n_timepoints, n_network, factor):
-    """Middle of each column in samples of the network, which has ``factor`` samples for one of the record."""
+def column_moments(n_columns, n_timepoints, n_network, factor):
+    """Times of the columns in samples of the network, which has ``factor`` for one of the record's ``n_timepoints``.
+
+    As many columns as samples, or more, are moments; fewer are spans of time, which have none.
+    """
+    if n_columns < n_timepoints:
+        return None
     middle = (np.arange(n_columns) + 0.5) * n_timepoints / n_columns - 0.5
     return np.clip(middle * factor, 0, n_network - 1)
 
@@ -34,14 +35,12 @@ def column_positions(n_columns, n_timepoints, n_network, factor):
 class LabelMapLoss(nn.Module):
     """Cross-entropy of each record, the mean over its labelled columns; targets of -1 are not labelled."""
 
-    def __init__(self, positions):
+    def __init__(self, moments):
         super().__init__()
-        self.positions = positions
+        self.moments = moments
 
     def forward(self, scores, target):  # (batch, classes, time), (batch, columns) -> (batch,)
-        scores = at_columns(
-            scores.float() if scores.dtype == torch.bfloat16 else scores, target.shape[1], self.positions
-        )
+        scores = at_columns(scores.float() if scores.dtype == torch.bfloat16 else scores, target.shape[1], self.moments)
         loss = nn.functional.cross_entropy(scores, target, reduction="none", ignore_index=UNKNOWN)
         return loss.sum(dim=1) / (target != UNKNOWN).sum(dim=1).clamp(min=1)
 
