@@ -24,7 +24,7 @@ COLUMNS = [
 PROTOCOL = (
     "The models, folds and scores of intervals_delineators, 'lead II alone', and below of intervals_leads8, 'eight "
     "leads together'; {n} records of LUDB at 500 Hz, changed before they are delineated, never in training. The power "
-    "of the noise is that of the record without its mean, divided by the ratio in dB; muscle noise lies above 20 Hz and "
+    "of the noise is that of the record without its mean, divided by the ratio in dB; muscle noise is above 20 Hz and "
     "swells and ebbs, baseline wander under 0.5 Hz. Other rates by resampling; marks found are told at 500 Hz, so that "
     "at 100 Hz they are rounded to 10 ms. Clipped at half of the largest deviation from the median. Missing: HR, PR, "
     "QRS and QT that are marked and not found. One draw of the noise"
