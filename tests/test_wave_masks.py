@@ -57,7 +57,7 @@ def test_the_runs_of_a_mask_are_the_waves():
 def test_what_are_no_marks_is_refused():
     with pytest.raises(ValueError, match="structured arrays with the fields wave"):
         wave_masks([np.zeros(3)], 10)
-    with pytest.raises(ValueError, match=r"waves called P, QRS and T, got \['U'\]"):
+    with pytest.raises(ValueError, match=r"waves must be called P, QRS and T, got \['U'\]"):
         wave_masks([marks(("U", 1, 2, 3))], 10)
     with pytest.raises(ValueError, match="A mark lies at sample 10, but the records have 10 samples"):
         wave_masks([marks(("T", 8, 9, 10))], 10)

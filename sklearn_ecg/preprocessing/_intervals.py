@@ -4,9 +4,9 @@ import numpy as np
 
 from .._annotations import INTERVALS
 from .._validation import check_fs
+from ._waves import check_waves
 
 _KINDS = ("P", "QRS", "T")
-_MARKS = ("onset", "peak", "offset")
 _SAME_WAVE = 0.15
 _CORRECTIONS = {
     "bazett": lambda rr: rr**0.5,
@@ -48,7 +48,7 @@ def wave_intervals(waves, *, fs):
     [[75.0, 170.0, 130.0, 414.0]]
     """
     fs = check_fs(fs)
-    return np.array([_measure(_check_waves(marks), fs) for marks in waves]).reshape(-1, len(INTERVALS))
+    return np.array([_measure(check_waves(marks), fs) for marks in waves]).reshape(-1, len(INTERVALS))
 
 
 def merge_waves(waves, *, fs):
@@ -75,7 +75,7 @@ def merge_waves(waves, *, fs):
         If there is no lead, ``fs`` is not positive or a lead is no such array.
     """
     fs = check_fs(fs)
-    leads = [_check_waves(marks) for marks in (waves.values() if hasattr(waves, "values") else waves)]
+    leads = [check_waves(marks) for marks in (waves.values() if hasattr(waves, "values") else waves)]
     if not leads:
         raise ValueError("waves must hold the waves of at least one lead.")
     merged = []
@@ -172,10 +172,3 @@ def _merged(waves):
     onsets, offsets = (waves[mark][waves[mark] >= 0] for mark in ("onset", "offset"))
     peak = int(np.rint(np.median(waves["peak"])))
     return waves["wave"][0], onsets.min() if len(onsets) else -1, peak, offsets.max() if len(offsets) else -1
-
-
-def _check_waves(marks):
-    marks = np.asarray(marks)
-    if not {"wave", *_MARKS} <= set(marks.dtype.names or ()):
-        raise ValueError("waves must hold structured arrays with the fields wave, onset, peak and offset.")
-    return marks

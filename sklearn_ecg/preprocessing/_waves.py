@@ -6,7 +6,7 @@ WAVE_DTYPE = np.dtype([("wave", "U3"), ("onset", np.int64), ("peak", np.int64), 
 """A wave ("P", "QRS" or "T") and its boundaries in samples; -1 where a boundary is not marked."""
 
 _LABELS = {"P": 1, "QRS": 2, "T": 3}
-_MARKS = ("onset", "peak", "offset")
+MARKS = ("onset", "peak", "offset")
 
 
 def wave_masks(waves, n_timepoints, *, ignore_label=-1):
@@ -52,7 +52,10 @@ def wave_masks(waves, n_timepoints, *, ignore_label=-1):
 
 
 def _mask(marks, n_timepoints, ignore_label):
-    times = np.column_stack([marks[mark] for mark in _MARKS])  # (n_waves, 3)
+    unknown = sorted(set(marks["wave"].tolist()) - set(_LABELS))
+    if unknown:
+        raise ValueError(f"waves must be called P, QRS and T, got {unknown}.")
+    times = np.column_stack([marks[mark] for mark in MARKS])  # (n_waves, 3)
     mask = np.full(n_timepoints, ignore_label, dtype=np.int64)
     if not len(marks):
         return mask
@@ -70,12 +73,9 @@ def _mask(marks, n_timepoints, ignore_label):
     return mask
 
 
-def check_waves(marks, name="waves"):
+def check_waves(marks):
     """The marks of one record as a structured array; a clear error where they are none."""
     marks = np.asarray(marks)
-    if not {"wave", *_MARKS} <= set(marks.dtype.names or ()):
-        raise ValueError(f"{name} must hold structured arrays with the fields wave, onset, peak and offset.")
-    unknown = sorted(set(marks["wave"].tolist()) - set(_LABELS))
-    if unknown:
-        raise ValueError(f"{name} must hold waves called P, QRS and T, got {unknown}.")
+    if not {"wave", *MARKS} <= set(marks.dtype.names or ()):
+        raise ValueError("waves must hold structured arrays with the fields wave, onset, peak and offset.")
     return marks
