@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg._rhythm import sinus_intervals
-from sklearn_ecg.datasets import make_beats, make_ecg, waves_of_intervals
+from sklearn_ecg.datasets import make_beats, make_ecg, make_noise, waves_of_intervals
 from sklearn_ecg.datasets._rhythm import Beats
 from sklearn_ecg.datasets._waves import NORMAL, TABLES, lead_matrix, scaled_waves, trace
 from sklearn_ecg.preprocessing import wave_intervals
@@ -308,3 +308,27 @@ def test_beats_bad_parameters():
 
 def test_wave_table_is_that_of_the_paper():
     assert NORMAL["R"] == (0, 30, 0.1) and NORMAL["T"] == (100, 0.75, 0.4) and list(NORMAL) == list("PQRST")
+
+
+@pytest.mark.parametrize("kind", ["white", "baseline", "muscle", "mains", "motion"])
+def test_noise_to_be_added_has_its_level_and_its_seed(kind):
+    noise, again, other = (make_noise((2, 20_000), fs=250, **{kind: 0.3}, random_state=seed) for seed in (0, 0, 1))
+    np.testing.assert_allclose(noise.std(axis=1), 0.3, rtol=0.05)
+    np.testing.assert_array_equal(noise, again)
+    assert not np.array_equal(noise, other)
+    assert not np.array_equal(noise[0], noise[1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shape": (2, 0)}, r"shape must be \(n_signals, n_timepoints\), two positive integers, got"),
+        ({"muscle": -1}, "muscle must be a finite number, 0 or more, got -1"),
+        ({"mains_frequency": 0}, "mains_frequency must be a finite number, positive, got 0"),
+        ({"white": "loud"}, "white must be a finite number, 0 or more, got 'loud'"),
+        ({"fs": 20}, "fs must be"),
+    ],
+)
+def test_noise_that_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_noise(**{"shape": (2, 500), "fs": 250, **settings})

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_ecg import ECGResampler
 from sklearn_ecg._annotations import INTERVALS
-from sklearn_ecg.datasets._noise import make_noise
+from sklearn_ecg.datasets import make_noise
 from sklearn_ecg.metrics import fiducial_report, interval_report
 from sklearn_ecg.preprocessing import wave_intervals
 
@@ -79,12 +79,7 @@ def changes(seed):
 
 
 def add_noise(signals, *, kind, decibel, seed):
-    rng = np.random.default_rng(seed)
-    if kind == "white":
-        noise = rng.normal(size=signals.shape)
-    else:
-        levels = dict.fromkeys(("baseline", "muscle", "mains", "motion"), 0.0) | {kind: 1.0}
-        noise = make_noise(rng, signals.shape, data.FS, mains_frequency=50.0, **levels)
+    noise = make_noise(signals.shape, fs=data.FS, **{kind: 1.0}, random_state=seed)
     return signals + noise * signals.std(axis=1, keepdims=True) * 10 ** (-decibel / 20)
 
 

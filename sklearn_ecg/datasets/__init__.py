@@ -7,6 +7,7 @@ from ._download import get_data_home
 from ._ludb import fetch_ludb
 from ._make_beats import make_beats
 from ._mitdb import fetch_mitdb, fetch_mitdb_beats
+from ._noise import make_noise
 from ._ptbxl import fetch_ptbxl
 from ._pulse2pulse import make_pulse2pulse
 from ._record import ECGRecord
@@ -25,6 +26,7 @@ __all__ = [
     "get_data_home",
     "make_beats",
     "make_ecg",
+    "make_noise",
     "make_pulse2pulse",
     "waves_of_intervals",
 ]

@@ -1,10 +1,70 @@
 """Noise of ambulatory ECG, each kind scaled to a root mean square in mV."""
 
+from numbers import Integral, Real
+
 import numpy as np
 from scipy.signal import butter, sosfilt
+from sklearn.utils import check_random_state
+
+from .._validation import check_fs
 
 
-def make_noise(rng, shape, fs, *, baseline, muscle, mains, motion, mains_frequency):
+def make_noise(
+    shape,
+    *,
+    fs,
+    white=0.0,
+    baseline=0.0,
+    muscle=0.0,
+    mains=0.0,
+    motion=0.0,
+    mains_frequency=50.0,
+    random_state=None,
+):
+    """Make noise of ambulatory ECG, to be added to records.
+
+    Parameters
+    ----------
+    shape : tuple (n_signals, n_timepoints)
+        Signals, each with noise of its own.
+    fs : float
+        Sampling frequency in Hz, at least 80.
+    white, baseline, muscle, mains, motion : float, default=0.0
+        Root mean square of each kind in mV: all frequencies alike; wander under 0.5 Hz; noise above 20 Hz that swells
+        and ebbs; a sine of the mains; jumps of an electrode that fade within a second. A signal too short for a jump
+        has none.
+    mains_frequency : float, default=50.0
+        In Hz.
+    random_state : int, RandomState instance or None, default=None
+        Seed. One kind does not change the others.
+
+    Returns
+    -------
+    noise : ndarray of shape (n_signals, n_timepoints)
+        Their sum in mV.
+
+    Raises
+    ------
+    ValueError
+        If ``shape`` is not two positive integers, a level is no number or negative, or a frequency is out of its range.
+
+    Examples
+    --------
+    >>> from sklearn_ecg.datasets import make_ecg, make_noise
+    >>> record = make_ecg(10, fs=250, random_state=0)
+    >>> noisy = record.signal + make_noise(record.signal.shape, fs=250, muscle=0.1, random_state=0)
+    """
+    fs = check_fs(fs, low=80.0)
+    levels = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
+    check_numbers({"mains_frequency": mains_frequency}, {"white": white, **levels})
+    if len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        raise ValueError(f"shape must be (n_signals, n_timepoints), two positive integers, got {shape!r}.")
+    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
+    noise = draw_noise(np.random.default_rng(seeds[0]), shape, fs, **levels, mains_frequency=mains_frequency)
+    return noise + white * np.random.default_rng(seeds[1]).normal(size=shape)
+
+
+def draw_noise(rng, shape, fs, *, baseline, muscle, mains, motion, mains_frequency):
     """Sum of the noises asked for, of shape (n_leads, n_timepoints)."""
     noise = np.zeros(shape)
     for level, make in ((baseline, _baseline), (muscle, _muscle), (motion, _motion)):
@@ -43,3 +103,11 @@ def _motion(rng, shape, fs):
 def _mains(rng, shape, fs, mains_frequency):
     time = np.arange(shape[1]) / fs
     return np.sin(2 * np.pi * (mains_frequency * time + rng.uniform(size=(shape[0], 1))))
+
+
+def check_numbers(positive, not_negative):
+    """Refuse what is no finite number, or too small."""
+    for name, value in {**positive, **not_negative}.items():
+        if not isinstance(value, Real) or not np.isfinite(value) or value < 0 or (name in positive and value == 0):
+            wanted = "positive" if name in positive else "0 or more"
+            raise ValueError(f"{name} must be a finite number, {wanted}, got {value!r}.")

@@ -1,13 +1,11 @@
 """Synthetic ECG: a dynamical model with rhythm, ectopic beats, noise and known fiducial points."""
 
-from numbers import Real
-
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._annotations import STANDARD_LEADS
 from .._validation import check_fs
-from ._noise import make_noise
+from ._noise import check_numbers, draw_noise
 from ._record import ECGRecord
 from ._rhythm import COUPLING, LEAD_IN, make_rhythm
 from ._waves import (
@@ -121,7 +119,7 @@ def make_ecg(
     positive = {"duration": duration, "heart_rate": heart_rate, "amplitude": amplitude}
     others = {"heart_rate_std": heart_rate_std, "lf_hf_ratio": lf_hf_ratio, "respiration": respiration}
     noise = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
-    _check_numbers(positive, {**others, **noise})
+    check_numbers(positive, {**others, **noise})
     unknown = set(waves or {}) - set(NORMAL)
     if unknown:
         raise ValueError(f"Unknown wave(s) {sorted(unknown)}; known are {list(NORMAL)}.")
@@ -168,7 +166,7 @@ def simulate(
     signal = z[:, start::finer] * (amplitude / UNIT_PEAK)
     if fibrillating:
         signal += (weights @ FIBRILLATION_GAIN)[:, None] * amplitude * _f_waves(atrial_rng, n_timepoints, fs)
-    signal += weights @ make_noise(noise_rng, (weights.shape[1], n_timepoints), fs, **noise)
+    signal += weights @ draw_noise(noise_rng, (weights.shape[1], n_timepoints), fs, **noise)
 
     peaks = np.rint(beats.time * fs).astype(np.int64)
     inside = (peaks >= 0) & (peaks < n_timepoints)
@@ -200,13 +198,6 @@ def _f_waves(rng, n_timepoints, fs, height=0.08):
     phase = 2 * np.pi * (np.cumsum(rate) / fs + rng.uniform())
     swell = 1 + 0.4 * np.sin(2 * np.pi * (0.31 * time + rng.uniform()))
     return height * swell * (np.sin(phase) + 0.4 * np.sin(2 * phase))
-
-
-def _check_numbers(positive, not_negative):
-    for name, value in {**positive, **not_negative}.items():
-        if not isinstance(value, Real) or not np.isfinite(value) or value < 0 or (name in positive and value == 0):
-            wanted = "positive" if name in positive else "0 or more"
-            raise ValueError(f"{name} must be a finite number, {wanted}, got {value!r}.")
 
 
 def check_leads(leads):
