@@ -17,6 +17,7 @@ _HOMES = {
     "ECGScaler": "preprocessing",
     "GANSampler": "augmentation",
     "ImpulseTrainExtractor": "segmentation",
+    "IntervalRegressor": "regression",
     "LeadConverter": "preprocessing",
     "PeriodicVAE": "autoencoders",
     "ResNetClassifier": "classifiers",

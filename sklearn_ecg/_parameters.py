@@ -68,6 +68,7 @@ CLASSIFIER_DEFAULTS = {
 METHOD_DEFAULTS = {
     "ConvAutoencoder": {"dropout": 0.0},
     "ECGSLClassifier": {"dropout": 0.1},
+    "IntervalRegressor": {"dropout": 0.0},
     "PeriodicVAE": {"dropout": 0.0, "max_epochs": 100, "batch_size": 32},
     "WaveDelineator": {"dropout": 0.1, "max_epochs": 30, "batch_size": 32, "lr": 3e-3, "lr_schedule": "one-cycle"},
 }
@@ -77,7 +78,7 @@ METHOD_CONSTRAINTS = {"ConvAutoencoder": {"norm": [*SHARED_CONSTRAINTS["norm"], 
 """Method → where its constraints differ from those above: the networks of one signal have no normalisation."""
 
 TRAINING_PARAMETERS = (frozenset(SHARED_DEFAULTS | CLASSIFIER_DEFAULTS) - {"norm"}) | {
-    *("side_noise", "signal_dropout", "n_beats", "pretrained", "freeze_encoder"),
+    *("side_noise", "signal_dropout", "n_beats", "pretrained", "freeze_encoder", "freeze_backbone"),
     *("pretrain_stages", "pretrain_epochs", "pretrain_lr", "mask_ratio"),
     *("unpunished", "transport", "transport_pairs", "beta", "annealing", "free_bits", "n_components"),
 }

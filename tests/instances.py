@@ -22,6 +22,7 @@ from sklearn_ecg import (
     ECGSLClassifier,
     GANSampler,
     ImpulseTrainExtractor,
+    IntervalRegressor,
     LeadConverter,
     PeriodicVAE,
     ResNetClassifier,
@@ -70,6 +71,14 @@ DELINEATORS = {
     for suffix, fs in {"": 250, "-resampled": 100}.items()
 }
 """Classifiers of every sample, or of as many equally spaced columns as there are labels."""
+REGRESSORS = {
+    f"IntervalRegressor-{backbone}": IntervalRegressor(backbone=backbone, **sizes, max_epochs=100, **EXACT)
+    for backbone, sizes in {
+        "resnet": {"channels": (16,), "n_blocks": 1, "stem_stride": 1},
+        "vit": {"patch_size": 2, "embedding_size": 16, "n_layers": 1, "n_heads": 2, "feedforward_size": 16},
+        "mlp": {"hidden_sizes": (32,)},
+    }.items()
+}
 TRANSFORMERS = {
     "ECGFilter": ECGFilter(fs=360),
     "ECGFilter-notch-and-median-baseline": ECGFilter(fs=500, low=None, notch=50, baseline="median"),
@@ -149,7 +158,7 @@ SAMPLERS = {
     ),
 }
 
-INSTANCES = {**CLASSIFIERS, **BEAT_SEQUENCES, **DELINEATORS, **META, **TRANSFORMERS, **SAMPLERS}
+INSTANCES = {**CLASSIFIERS, **BEAT_SEQUENCES, **DELINEATORS, **REGRESSORS, **META, **TRANSFORMERS, **SAMPLERS}
 """Name of the instance → instance. The part of a name before a dash is its class."""
 
 QUICK = {"max_epochs": 3, "lr": 0.03, "batch_size": 256, "random_state": 0}

@@ -1,40 +1,11 @@
 """Convolutional autoencoder of signals (batch, leads, time), for any length and any number of leads."""
 
-from itertools import product
-
 import torch
 from torch import nn
 
-from .blocks import SameConv1d, make_norm
+from .blocks import SpectralConv1d, make_norm
 
-_LONG_KERNEL = 16  # samples from which the product of spectra is quicker
-_FAST_LENGTHS = sorted(2**a * 3**b * 5**c for a, b, c in product(range(24), range(4), range(3)))
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2)}
-
-
-class SpectralConv1d(SameConv1d):
-    """The same convolution by the product of spectra where the kernel is long: ten times quicker at 100 samples."""
-
-    def forward(self, x):  # (batch, in_channels, time) -> (batch, out_channels, time)
-        if self.conv.kernel_size[0] < _LONG_KERNEL:
-            return super().forward(x)
-        with torch.autocast(x.device.type, enabled=False):  # no spectrum in half precision
-            return self._by_spectrum(x.to(self.conv.weight.dtype))
-
-    def _by_spectrum(self, x):
-        weight, right = self.conv.weight, self.padding[1]
-        n_timepoints = x.shape[-1]
-        n = _fast_length(n_timepoints + weight.shape[-1] - 1)
-        spectra = torch.fft.rfft(x, n).permute(2, 0, 1)  # (frequency, batch, in_channels)
-        filters = torch.fft.rfft(weight.flip(-1), n).permute(2, 1, 0)
-        out = torch.fft.irfft(torch.bmm(spectra, filters).permute(1, 2, 0), n)
-        out = out[..., right : right + n_timepoints]
-        return out if self.conv.bias is None else out + self.conv.bias[:, None]
-
-
-def _fast_length(n):
-    """The next length whose factors are 2, 3 and 5."""
-    return next((length for length in _FAST_LENGTHS if length >= n), n)
 
 
 class Stretch(nn.Module):

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+_OF_DIFFERENCE = {"l1": nn.functional.l1_loss, "huber": nn.functional.huber_loss, "mse": nn.functional.mse_loss}
+
 
 class CrossEntropy(nn.Module):
     """Cross-entropy of logits (batch, classes) and integer targets (batch,), one value for each row."""
@@ -34,6 +36,24 @@ class OwnLoss(nn.Module):
 
     def forward(self, loss, target):
         return _at_least_float32(loss)
+
+
+class RegressionLoss(nn.Module):
+    """Mean over the outputs of "l1", "huber" (quadratic up to 1) or "mse", one value for each row.
+
+    Where the target is NaN there is no loss; the loss of each output is multiplied by its factor.
+    """
+
+    def __init__(self, kind, factors):
+        super().__init__()
+        self.loss = _OF_DIFFERENCE[kind]
+        self.register_buffer("factors", torch.as_tensor(factors))
+
+    def forward(self, output, target):  # two of (batch, outputs) -> (batch,)
+        output = _at_least_float32(output)
+        known, target = ~torch.isnan(target), torch.nan_to_num(target).to(output.dtype)
+        loss = self.loss(output, target, reduction="none") * known
+        return (loss * self.factors.to(loss.dtype)).mean(dim=1)
 
 
 class FocalLoss(nn.Module):

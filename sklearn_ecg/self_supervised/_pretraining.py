@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from sklearn.frozen import FrozenEstimator
 
+from .._pretrained import load_part, named_arrays
 from .._training import (
     DTYPES,
     FiniteLoss,
@@ -14,8 +15,6 @@ from .._training import (
     plain_history,
     resolve_device,
     seeded,
-    to_arrays,
-    to_tensors,
 )
 from ..nn.losses import OwnLoss
 from ..nn.pretraining import ContrastedSegments, MaskedSegments, SegmentAutoencoder
@@ -74,10 +73,10 @@ def _records_for_stages(X, layout, stages):
 
 def _weights_after(stages, segments, decoder):
     """Weights as a dict of arrays: ``segments.…``, ``decoder.…`` where the last stage trained it, and ``stages``."""
-    weights = {**_named("segments", segments), "stages": np.array(stages)}
+    weights = {**named_arrays("segments", segments), "stages": np.array(stages)}
     if stages[-1] == "contrastive":  # a decoder from before no longer belongs to this encoder
         return weights
-    return {**weights, **_named("decoder", decoder)}
+    return {**weights, **named_arrays("decoder", decoder)}
 
 
 def epochs_of_stages(estimator):
@@ -153,7 +152,9 @@ def read_pretrained(pretrained):
                 "pretrained must hold an ECGSLClassifier after fit or pretrain, got a FrozenEstimator of "
                 f"{type(estimator).__name__} without weights of segments."
             )
-        return weights if segments is None else _named("segments", segments)  # the decoder no longer belongs to these
+        return (
+            weights if segments is None else named_arrays("segments", segments)
+        )  # the decoder no longer belongs to these
     if not isinstance(pretrained, dict) or not any(str(name).startswith("segments.") for name in pretrained):
         raise ValueError(
             "pretrained must be a dict of arrays (pretrained_ of an ECGSLClassifier) or a FrozenEstimator, got "
@@ -164,22 +165,3 @@ def read_pretrained(pretrained):
 
 def has_decoder(weights):
     return any(name.startswith("decoder.") for name in weights)
-
-
-def load_part(module, weights, part):
-    """Load the arrays named ``part.…``; a clear error where they do not fit."""
-    state = {name.removeprefix(part + "."): value for name, value in weights.items() if name.startswith(part + ".")}
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    seen = {name: np.shape(value) for name, value in state.items()}
-    if seen != wanted:
-        different = sorted(name for name in wanted.keys() | seen.keys() if wanted.get(name) != seen.get(name))
-        raise ValueError(
-            f"pretrained does not fit: {part}.{different[0]} has shape {seen.get(different[0])}, wanted is "
-            f"{wanted.get(different[0])} ({len(different)} arrays differ). The sizes, the number of leads and of side "
-            "features and norm must be those of the pre-training."
-        )
-    module.load_state_dict(to_tensors({name: np.asarray(value) for name, value in state.items()}))
-
-
-def _named(part, module):
-    return {f"{part}.{name}": value for name, value in to_arrays(module.state_dict()).items()}

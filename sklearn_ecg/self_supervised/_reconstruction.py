@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from .._pretrained import load_part
 from .._training import DTYPES, RowBatches, present_device, seeded
 from ..nn.pretraining import MaskedSegments
 from ..nn.segments import is_present
-from ._pretraining import has_decoder, load_part
+from ._pretraining import has_decoder
 
 
 def reconstruct_beats(estimator, X, layout, hidden=None):
