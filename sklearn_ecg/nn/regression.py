@@ -75,13 +75,10 @@ class ResidualBackbone(nn.Module):
             stride = 1 if place else stem_stride
             layers += [SameConv1d(a, b, size, stride=stride, bias=False), make_norm(norm, b), nn.ReLU()]
         layers.append(nn.AvgPool1d(stem_pool, ceil_mode=True) if stem_pool > 1 else nn.Identity())
-        settings = {"norm": norm, "dropout": dropout}
         for stage, (a, b) in enumerate(pairwise([channels[0], *channels])):
             for block in range(n_blocks):
-                stride, inner = 2 if stage and not block else 1, expansion * b
-                layers.append(
-                    ResidualBlock(b if block else a, b, kernel_size, inner_channels=inner, stride=stride, **settings)
-                )
+                sizes = {"inner_channels": expansion * b, "stride": 2 if stage and not block else 1}
+                layers.append(ResidualBlock(b if block else a, b, kernel_size, **sizes, norm=norm, dropout=dropout))
         self.blocks = nn.Sequential(*layers)
         self.summarize = TimeAverage(channels[-1]) if pooling == "mean" else LearnedAverage(channels[-1])
         self.size = self.summarize.size

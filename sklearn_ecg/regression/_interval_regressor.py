@@ -145,8 +145,8 @@ class IntervalRegressor(NeuralRegressor):
     ``kernel_size=50``, ``expansion=2``, ``stem_kernel_sizes=(8, 3)``, ``stem_stride=1``, ``stem_pool=2``,
     ``pooling="mean"``; its transformer ``patch_size=50``, ``embedding_size=768``, ``n_layers=12``, ``n_heads=12``,
     ``feedforward_size=3072``; its dense network ``hidden_sizes=(1000, 1000, 500)``; all trained with
-    ``optimizer="nadam"``, ``lr=5e-4``, ``batch_size=16``, ``early_stopping=True``. Deviations: a block's last ReLU stands
-    behind its sum, as in [2]_; its one decay of the learning rate by steps is the one-cycle schedule here; missing
+    ``optimizer="nadam"``, ``lr=5e-4``, ``batch_size=16``, ``early_stopping=True``. Deviations: a block's last ReLU
+    stands behind its sum, as in [2]_; where the learning rate falls by steps in [1]_, there is "one-cycle"; missing
     targets, "attention", L1 and Huber loss are ours. Filters of 16 samples and more without stride are computed by
     their spectra.
 

@@ -52,7 +52,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             If the loss becomes NaN or infinite.
         """
         self._begin_fit()
-        X, layout = self._validate(X, reset=not self._continues())
+        X, _ = self._validate(X, reset=not self._continues())
         columns, one_target, names = read_targets(y)
         check_consistent_length(X, columns)
         if self._continues() and (columns.shape[1] != len(self.target_mean_) or one_target != self._one_target):
@@ -167,10 +167,8 @@ def _read_weights(pretrained):
     if isinstance(pretrained, FrozenEstimator):
         estimator = pretrained.estimator
         if not isinstance(estimator, NeuralRegressor) or not hasattr(estimator, "module_"):
-            raise ValueError(
-                "pretrained must hold an IntervalRegressor after fit, got a FrozenEstimator of "
-                f"{type(estimator).__name__}{'' if isinstance(estimator, NeuralRegressor) else ', no regressor of ours'}."
-            )
+            kind = type(estimator).__name__
+            raise ValueError(f"pretrained must hold an IntervalRegressor after fit, got a FrozenEstimator of {kind}.")
         return estimator.weights_
     if not isinstance(pretrained, dict) or not any(str(name).startswith("backbone.") for name in pretrained):
         raise ValueError(
