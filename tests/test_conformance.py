@@ -9,7 +9,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sklearn_ecg
-from tests.instances import CLASSIFIERS, DELINEATORS, INSTANCES, META, THREE_D_OUTPUT, TRANSFORMERS
+from tests.instances import CLASSIFIERS, DELINEATORS, INSTANCES, META, REGRESSORS, THREE_D_OUTPUT, TRANSFORMERS
 
 BEYOND_CHECK_ESTIMATOR = ("check_dataframe_column_names_consistency", "check_param_validation")
 BEYOND_FOR_TRANSFORMERS = ("check_set_output_transform",)
@@ -90,3 +90,5 @@ def test_no_excusing_tags(name):
     assert tags.input_tags.three_d_array
     if name in {**CLASSIFIERS, **DELINEATORS, **META}:
         assert not tags.classifier_tags.poor_score
+    if name in REGRESSORS:
+        assert not tags.regressor_tags.poor_score

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_ecg.nn.blocks import AdditiveAttention, SameConv1d, make_norm
+from sklearn_ecg.nn.blocks import AdditiveAttention, ResidualBlock, SameConv1d, SpectralConv1d, make_norm
 from sklearn_ecg.nn.convnets import ConvLSTM, ConvLSTMAttention, ConvNet, ResNet
+from sklearn_ecg.nn.losses import RegressionLoss
 from sklearn_ecg.nn.pretraining import ContrastedSegments, MaskedSegments, SegmentAutoencoder
+from sklearn_ecg.nn.regression import DenseBackbone, LearnedAverage, Regressor, ResidualBackbone
 from sklearn_ecg.nn.segments import SegmentClassifier, SegmentDecoder, SegmentTransformer, pool, positions
+from sklearn_ecg.nn.transformer import PatchTransformer
 from sklearn_ecg.nn.unet import StandardizeLeads, UNet
 
 SIZES = {
@@ -79,6 +82,89 @@ def test_same_convolution_keeps_ceil_of_length_over_stride(kernel_size, stride):
     for length in (1, 2, 7, 50):
         output = SameConv1d(1, 1, kernel_size, stride=stride)(torch.randn(1, 1, length))
         assert output.shape[-1] == -(-length // stride)
+
+
+BACKBONES = {
+    f"resnet-{pooling}-{norm}": lambda n_leads, length, pooling=pooling, norm=norm: ResidualBackbone(
+        n_leads,
+        channels=(4, 6),
+        n_blocks=2,
+        kernel_size=20,
+        expansion=2,
+        stem_kernel_sizes=(8, 3),
+        stem_stride=3,
+        stem_pool=2,
+        pooling=pooling,
+        norm=norm,
+        dropout=0.1,
+    )
+    for pooling in ("mean", "attention")
+    for norm in ("batch", "group")
+} | {
+    "vit": lambda n_leads, length: PatchTransformer(
+        n_leads, length, patch_size=4, embedding_size=8, n_layers=2, n_heads=2, feedforward_size=4, dropout=0.1
+    ),
+    "mlp": lambda n_leads, length: DenseBackbone(n_leads, length, hidden_sizes=(5, 4), dropout=0.1),
+}
+
+
+@pytest.mark.parametrize("head_size, n_side", [(None, 0), (3, 2)])
+@pytest.mark.parametrize("n_leads", [1, 2, 12])
+@pytest.mark.parametrize("length", [1, 2, 7, 250])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_regressors_take_any_length_and_any_number_of_leads(name, length, n_leads, head_size, n_side):
+    module = Regressor(BACKBONES[name](n_leads, length), n_side, 4, head_size=head_size, dropout=0.1)
+    output = module(torch.randn(3, n_leads, length), torch.randn(3, n_side))
+    assert output.shape == (3, 4)
+    output.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in module.parameters())
+
+
+def test_regression_loss_leaves_unknown_targets_out():
+    output = torch.tensor([[1.0, 5.0], [3.0, -2.5], [0.5, 1.0]], requires_grad=True)
+    target = torch.tensor([[2.0, float("nan")], [0.0, -2.0], [float("nan"), float("nan")]])
+    for kind, expected in {
+        "l1": [0.5, (3 + 3 * 0.5) / 2, 0],
+        "mse": [0.5, (9 + 3 * 0.25) / 2, 0],
+        "huber": [0.25, (2.5 + 3 * 0.125) / 2, 0],
+    }.items():
+        loss = RegressionLoss(kind, [1.0, 3.0])(output, target)
+        assert loss.tolist() == pytest.approx(expected)
+    loss.sum().backward()
+    assert output.grad[0, 1] == output.grad[2, 0] == output.grad[2, 1] == 0
+    assert torch.isfinite(output.grad).all()
+
+
+def test_head_in_other_units_tells_the_same():
+    module = Regressor(BACKBONES["mlp"](1, 7), 0, 2, head_size=3, dropout=0).eval()
+    signals, side = torch.randn(4, 1, 7), torch.zeros(4, 0)
+    before, factor, shift = module(signals, side), torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
+    module.head.change_units(factor, shift)
+    torch.testing.assert_close(module(signals, side), factor * before + shift)
+
+
+def test_learned_average_weighs_what_scores_high():
+    average = LearnedAverage(1)
+    for conv, weight in ((average.value, 2.0), (average.score, 100.0)):
+        torch.nn.init.constant_(conv.weight, weight)
+        torch.nn.init.zeros_(conv.bias)
+    torch.testing.assert_close(average(torch.tensor([[[0.0, 1.0, 3.0, 0.0]]])), torch.tensor([[1.0, 6.0]]))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel_size", [7, 16, 31])
+def test_long_filters_of_residual_blocks_are_plain_convolutions(kernel_size, stride):
+    conv = SpectralConv1d(2, 3, kernel_size, stride=stride).double()
+    plain = SameConv1d(2, 3, kernel_size, stride=stride).double()
+    plain.load_state_dict(conv.state_dict())
+    x = torch.randn(4, 2, 45).double()
+    torch.testing.assert_close(conv(x), plain(x))
+
+
+def test_wider_blocks_end_with_their_own_channels():
+    block = ResidualBlock(4, 4, 50, inner_channels=8)
+    assert block.conv1.conv.weight.shape == (8, 4, 50)
+    assert block(torch.randn(2, 4, 30)).shape == (2, 4, 30)
 
 
 def test_group_norm_never_has_one_value_a_group():

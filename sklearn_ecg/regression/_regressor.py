@@ -11,7 +11,7 @@ from .._base import NeuralEstimator
 from .._base_classifier import _check_groups
 from .._pretrained import load_part, named_arrays
 from ..nn.losses import RegressionLoss
-from ._targets import r2_of_known, read_targets, scale_of_targets
+from ._targets import r2_of_known, read_targets, scale_of_targets, validation_r2
 
 _SCALE = ("target_mean", "target_scale")
 
@@ -20,7 +20,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """A neural estimator of numbers, whose module has a ``backbone`` and a ``head``."""
 
     _transient_parameters = ("callbacks", "pretrained")
-    _validation_score = staticmethod(r2_of_known)
+    _validation_score = staticmethod(validation_r2)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None):
@@ -58,8 +58,6 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         if self._continues() and (columns.shape[1] != len(self.target_mean_) or one_target != self._one_target):
             raise ValueError(f"warm_start=True: y must have the form fitted, with {len(self.target_mean_)} target(s).")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("sample_weight leaves no row with a positive weight.")
         index = np.flatnonzero(weight * ~np.isnan(columns).all(axis=1))
         groups = None if groups is None else _check_groups(groups, len(X))[index]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -103,12 +101,13 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         Returns
         -------
         score : float
-            A target without any known value is left out of the average.
+            Targets with fewer than two known values are left out of the average; NaN, with a warning, where none is
+            left.
 
         Raises
         ------
         ValueError
-            If ``y`` has another form than the predictions, or no value is known.
+            If ``y`` has another form than the predictions or an infinite value.
         """
         predicted = self.predict(X)
         columns, _, _ = read_targets(y)

@@ -1,6 +1,9 @@
 """Targets of regression, some of which may be unknown: reading, scaling, scoring."""
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 
@@ -58,19 +61,24 @@ def scale_of_targets(columns, weight, names):
 
 
 def r2_of_known(true, predicted, sample_weight=None):
-    """Mean over the columns of R² over their known values; columns without any are left out.
+    """Mean over the columns of R² over their known values; columns with fewer than two are left out.
 
-    Raises
-    ------
-    ValueError
-        If no value is known.
+    NaN, with scikit-learn's warning, where no column is left.
     """
     known = ~np.isnan(true)
     scores = []
-    for column in np.flatnonzero(known.any(axis=0)):
+    for column in np.flatnonzero(known.sum(axis=0) > 1):
         rows = known[:, column]
         weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         scores.append(r2_score(true[rows, column], predicted[rows, column], sample_weight=weight))
     if not scores:
-        raise ValueError("No value of y is known: there is nothing to score.")
+        warnings.warn("R² is not defined with less than two known values.", UndefinedMetricWarning, stacklevel=3)
+        return float("nan")
     return float(np.mean(scores))
+
+
+def validation_r2(target, output):
+    """:func:`r2_of_known` of validation rows, which may be too few."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return r2_of_known(target, output)
