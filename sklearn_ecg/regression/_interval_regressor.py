@@ -162,8 +162,8 @@ class IntervalRegressor(NeuralRegressor):
     >>> from sklearn_ecg import IntervalRegressor
     >>> width = np.random.default_rng(0).uniform(60, 120, size=80)
     >>> X = np.exp(-(((np.arange(64) - 32) / width[:, None] * 8) ** 2))  # waves of different durations
-    >>> settings = {"channels": (8,), "kernel_size": 5, "stem_kernel_sizes": (5,), "stem_stride": 1}
-    >>> reg = IntervalRegressor(**settings, lr=1e-2, batch_size=20, random_state=0).fit(X, width)
+    >>> settings = {"channels": (8,), "kernel_size": 5, "stem_kernel_sizes": (5,), "stem_stride": 1, "lr": 1e-2}
+    >>> reg = IntervalRegressor(**settings, lr_schedule="one-cycle", batch_size=20, random_state=0).fit(X, width)
     >>> bool(reg.score(X, width) > 0.9)
     True
     """
