@@ -5,6 +5,8 @@
 delineators  lead II, 5 folds by patient: training median, neurokit2 and ours; intervals and boundaries
 leads8       eight leads against the global reference: earliest onset, latest offset
 robustness   noise, other sampling frequencies, inverted and dead leads
+regressors   eight leads against the global reference: regressors from scratch, and pre-trained on synthetic records
+experiments  three networks trained on synthetic records, on real ones, and on both; tested on both
 speed        milliseconds a record on one core, beside neurokit2 for one lead
 
 Fits are kept in benchmarks/checkpoints; with ``--resume`` those that are there are read, so that a stopped run goes on
@@ -19,11 +21,13 @@ os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # before NumPy is impor
 
 import torch  # noqa: E402
 
-from . import delineators, robustness, speed  # noqa: E402
+from . import delineators, experiments, regressors, robustness, speed  # noqa: E402
 
 TASKS = {
     "delineators": delineators.delineators,
     "leads8": delineators.leads8,
+    "regressors": regressors.regressors,
+    "experiments": experiments.experiments,
     "robustness": robustness.robustness,
     "speed": speed.speed,
 }

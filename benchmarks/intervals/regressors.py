@@ -122,7 +122,9 @@ def out_of_fold(name, how, records, patient, args):
             print(f"{name}, {how}: fold {fold}, {timer.seconds:.0f} CPU s", flush=True)
             return windows.predict_records(regressor, records.signal[test])
 
-        key = (RECIPES[name], SHARED, how, N_COPIES, N_SYNTHETIC, N_GENERATED, patient[train].tolist(), args.seed)
+        counts = N_COPIES, N_SYNTHETIC, N_GENERATED
+        labels = (models.SETTINGS["eight"], models.AUGMENT["eight"]) if how == GENERATED else None
+        key = (RECIPES[name], SHARED, how, counts, labels, patient[train].tolist(), args.seed)
         predicted[test] = kept("intervals", f"regressor-{name}-{how}-{fold}", key, make, resume=args.resume)
     return predicted
 
