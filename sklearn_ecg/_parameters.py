@@ -68,7 +68,7 @@ CLASSIFIER_DEFAULTS = {
 METHOD_DEFAULTS = {
     "ConvAutoencoder": {"dropout": 0.0},
     "ECGSLClassifier": {"dropout": 0.1},
-    "IntervalRegressor": {"dropout": 0.0},
+    "IntervalRegressor": {"dropout": 0.0, "max_epochs": 30, "batch_size": 32, "lr": 3e-3, "lr_schedule": "one-cycle"},
     "PeriodicVAE": {"dropout": 0.0, "max_epochs": 100, "batch_size": 32},
     "WaveDelineator": {"dropout": 0.1, "max_epochs": 30, "batch_size": 32, "lr": 3e-3, "lr_schedule": "one-cycle"},
 }

@@ -72,7 +72,7 @@ DELINEATORS = {
 }
 """Classifiers of every sample, or of as many equally spaced columns as there are labels."""
 REGRESSORS = {
-    f"IntervalRegressor-{backbone}": IntervalRegressor(backbone=backbone, **sizes, max_epochs=100, **EXACT)
+    f"IntervalRegressor-{backbone}": IntervalRegressor(backbone=backbone, **sizes, max_epochs=60, **EXACT)
     for backbone, sizes in {
         "resnet": {"channels": (16,), "n_blocks": 1, "stem_stride": 1},
         "vit": {"patch_size": 2, "embedding_size": 16, "n_layers": 1, "n_heads": 2, "feedforward_size": 16},

@@ -264,6 +264,7 @@ def test_memory_mapped_signals_give_the_same_model(regressor, data, tmp_path):
 
 def test_warm_start_goes_on_where_the_fit_ended(regressor, partly):
     X, y = partly
+    regressor.set_params(lr_schedule="constant")
     whole = clone(regressor).set_params(max_epochs=6).fit(X, y)
     for roundtrip in (lambda fitted: pickle.loads(pickle.dumps(fitted)), copy.deepcopy):
         half = roundtrip(clone(regressor).set_params(warm_start=True).fit(X, y)).fit(X, y)

@@ -80,13 +80,13 @@ class IntervalRegressor(NeuralRegressor):
         Leads in a 2-D row. 3-D input speaks for itself.
     n_side_features : int, default=0
         Columns at the end of a 2-D row that are not signal (RR intervals, age).
-    max_epochs : int, default=20
+    max_epochs : int, default=30
         Passes over the training rows at most.
-    batch_size : int, default=128
+    batch_size : int, default=32
         Rows in a batch, in training and in prediction.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
-    lr_schedule : {"constant", "one-cycle"}, default="constant"
+    lr_schedule : {"constant", "one-cycle"}, default="one-cycle"
         "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
         nothing by its end.
     weight_decay : float, default=1e-4
@@ -162,8 +162,8 @@ class IntervalRegressor(NeuralRegressor):
     >>> from sklearn_ecg import IntervalRegressor
     >>> width = np.random.default_rng(0).uniform(60, 120, size=80)
     >>> X = np.exp(-(((np.arange(64) - 32) / width[:, None] * 8) ** 2))  # waves of different durations
-    >>> settings = {"channels": (8,), "kernel_size": 5, "stem_kernel_sizes": (5,), "stem_stride": 1, "lr": 1e-2}
-    >>> reg = IntervalRegressor(**settings, lr_schedule="one-cycle", batch_size=20, random_state=0).fit(X, width)
+    >>> settings = {"channels": (8,), "kernel_size": 5, "stem_kernel_sizes": (5,), "stem_stride": 1}
+    >>> reg = IntervalRegressor(**settings, random_state=0).fit(X, width)
     >>> bool(reg.score(X, width) > 0.9)
     True
     """
@@ -215,10 +215,10 @@ class IntervalRegressor(NeuralRegressor):
         augment=None,
         n_leads=1,
         n_side_features=0,
-        max_epochs=20,
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="constant",
+        max_epochs=30,
+        batch_size=32,
+        lr=3e-3,
+        lr_schedule="one-cycle",
         weight_decay=1e-4,
         optimizer="adamw",
         early_stopping=False,
