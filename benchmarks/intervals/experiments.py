@@ -21,8 +21,8 @@ def experiments(args):
         regressor = regressors.pretrained_on_synthetic(name, args)
         synthetic[name, ZERO_SHOT] = regressor.predict(test.signal.reshape(len(test), -1))
         real[name, ZERO_SHOT] = windows.predict_records(regressor, records.signal)
-        for how in (SCRATCH, FINE_TUNED):
-            real[name, how] = regressors.out_of_fold(name, how, records, patient, args)
+        for how, start in ((SCRATCH, None), (FINE_TUNED, regressor)):
+            real[name, how] = regressors.out_of_fold(name, how, records, patient, args, start)
     metrics, rows = {}, []
     for where, found, true, groups in (
         (ON_SYNTHETIC, synthetic, test.y, np.arange(len(test))),

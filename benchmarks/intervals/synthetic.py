@@ -1,9 +1,11 @@
-"""Records to pre-train on: synthetic ones whose intervals are known, and generated ones that a delineator measures."""
+"""Records to pre-train on: synthetic ones whose intervals are known, generated ones that have to be measured first."""
 
 import numpy as np
 
+from sklearn_ecg import WaveDelineator
+from sklearn_ecg.augmentation import BeatAugmentation
 from sklearn_ecg.datasets import make_ecg, make_pulse2pulse, waves_of_intervals
-from sklearn_ecg.preprocessing import wave_intervals
+from sklearn_ecg.preprocessing import wave_intervals, wave_masks
 
 from . import data
 from .windows import FS, N_LEADS, SECONDS, WIDTH, Records, mixing, prepare
@@ -23,17 +25,25 @@ def make_synthetic(n_records, seed):
 def make_generated(n_records, delineator, seed):
     """Records of Pulse2Pulse, with the intervals that ``delineator`` measures in them."""
     made = make_pulse2pulse(n_records, random_state=seed)
-    raw = made.data.reshape(n_records, N_LEADS, -1)
-    return Records(prepare(raw, made.fs), wave_intervals(delineator.delineate(raw), fs=data.FS))
+    signal = prepare(made.data.reshape(n_records, N_LEADS, -1), made.fs)
+    return Records(signal, delineator.intervals(signal, fs=FS)[:, :-1])
+
+
+def fit_delineator(records, max_epochs, seed):
+    """A delineator of eight leads, taught by synthetic records alone."""
+    augment = BeatAugmentation(fs=FS, time=0.0, wander=0.3, noise=0.1, lead_dropout=0.1)
+    delineator = WaveDelineator(fs=FS, ignore_label=-1, augment=augment, max_epochs=max_epochs, random_state=seed)
+    return delineator.fit(records.signal, records.mask)
 
 
 def _make_some(n_records, rng):
-    """Signals (n_records, 8, WIDTH) and intervals."""
+    """Signals (n_records, 8, WIDTH), intervals and masks."""
     records = [_make_record(rng) for _ in range(n_records)]
-    signal = prepare(np.array([record.signal for record in records], dtype=np.float32), FS)
-    signal = signal[:, :, _MARGIN * FS : _MARGIN * FS + WIDTH]
-    y = wave_intervals([record.fiducials["II"] for record in records], fs=FS)
-    return np.array([mixing(N_LEADS, 0.4, rng) @ leads for leads in signal]), y
+    inside = slice(_MARGIN * FS, _MARGIN * FS + WIDTH)
+    signal = prepare(np.array([record.signal for record in records], dtype=np.float32), FS)[:, :, inside]
+    waves = [record.fiducials["II"] for record in records]
+    mask = wave_masks(waves, (SECONDS + 2 * _MARGIN) * FS)[:, inside].astype(np.int8)
+    return np.array([mixing(N_LEADS, 0.4, rng) @ leads for leads in signal]), wave_intervals(waves, fs=FS), mask
 
 
 def _make_record(rng):

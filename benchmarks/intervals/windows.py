@@ -23,12 +23,13 @@ class Records:
 
     signal: np.ndarray  # (n_records, 8, n_timepoints)
     y: np.ndarray  # (n_records, 4): heart rate in bpm, PR, QRS, QT in ms, NaN where unknown
+    mask: np.ndarray | None = None  # (n_records, n_timepoints): the wave at every sample, of synthetic records
 
     def __len__(self):
         return len(self.signal)
 
     def at(self, rows):
-        return Records(self.signal[rows], self.y[rows])
+        return Records(self.signal[rows], self.y[rows], None if self.mask is None else self.mask[rows])
 
 
 def load_ludb(data_home):
