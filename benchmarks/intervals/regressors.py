@@ -191,7 +191,7 @@ def judge(found, true, patient, seed):
             "report": interval_report(true, predicted),
             "mae": mae,
             "gain_over_median": gain,
-            "cells": [cell(value) for value in mae.values()],
+            "cells": cells(mae),
             "better": " ".join(SHORT[target] for target, value in gain.items() if value.low > 0) or "–",
         }
     return metrics
@@ -204,8 +204,7 @@ def compare(found, true, patient, seed):
         if how in (FINE_TUNED, GENERATED):
             change = np.abs(predicted - true) - np.abs(found[name, SCRATCH] - true)
             values = over_patients(change, patient, seed)
-            shown = [cell(value, sign="+") for value in values.values()]
-            changes[name, how.split(",")[0]] = {"change": values, "cells": shown}
+            changes[name, how.split(",")[0]] = {"change": values, "cells": cells(values, sign="+")}
     return changes
 
 
@@ -219,6 +218,10 @@ def over_patients(values, patient, seed):
     return means
 
 
-def cell(value, sign=""):
-    digits = 2 if abs(value.estimate) < 10 and not sign else 1
-    return f"{value.estimate:{sign}.{digits}f} [{value.low:{sign}.{digits}f}, {value.high:{sign}.{digits}f}]"
+def cells(values, sign=""):
+    """Each mean with its interval, heart rates to a hundredth."""
+    shown = []
+    for target, value in values.items():
+        form = f"{sign}.{2 if target == 'heart_rate' else 1}f"
+        shown.append(f"{value.estimate:{form}} [{value.low:{form}}, {value.high:{form}}]")
+    return shown
