@@ -14,8 +14,8 @@ def load_part(module, weights, part):
         different = sorted(name for name in wanted.keys() | seen.keys() if wanted.get(name) != seen.get(name))
         raise ValueError(
             f"pretrained does not fit: {part}.{different[0]} has shape {seen.get(different[0])}, wanted is "
-            f"{wanted.get(different[0])} ({len(different)} arrays differ). The sizes, the number of leads and of side "
-            "features and norm must be those of the pre-training."
+            f"{wanted.get(different[0])} ({len(different)} arrays differ). The sizes, norm, the number of leads and of "
+            "side features and, where the network depends on it, the length must be those of the pre-training."
         )
     module.load_state_dict(to_tensors({name: np.asarray(value) for name, value in state.items()}))
 

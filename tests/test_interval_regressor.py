@@ -365,6 +365,15 @@ class TestPretrained:
         with pytest.raises(ValueError, match=r"pretrained does not fit: backbone\..* \(\d+ arrays differ\)"):
             quick.set_params(channels=(8,), pretrained=weights).fit(X, y)
 
+    def test_another_length_is_an_error_where_it_matters(self, regressor, data):
+        X, y = data
+        regressor.set_params(pretrained=clone(regressor).fit(X, y).weights_)
+        if regressor.backbone == "resnet":
+            assert regressor.fit(X[:, :, :15], y).pretrained_parts_ == ("backbone", "head")
+        else:
+            with pytest.raises(ValueError, match="the length must be those of the pre-training"):
+                regressor.fit(X[:, :, :15], y)
+
     def test_clone_and_pickle_keep_what_is_given(self, quick, data):
         X, y = data
         frozen = FrozenEstimator(clone(quick).fit(X, y))
