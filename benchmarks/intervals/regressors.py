@@ -17,8 +17,11 @@ from . import data, synthetic, windows
 MEDIAN = "median of the training patients"
 SCRATCH, ZERO_SHOT = "real records alone", "make_ecg alone"
 FINE_TUNED, GENERATED = "make_ecg, then real records", "Pulse2Pulse, then real records"
+N_FEW = 32
+FEW, FEW_TUNED = f"{N_FEW} real records alone", f"make_ecg, then {N_FEW} real records"
+WITHOUT = {FINE_TUNED: SCRATCH, GENERATED: SCRATCH, FEW_TUNED: FEW}
 COLUMNS = ["regressor", "trained on", "HR, bpm", "PR, ms", "QRS, ms", "QT, ms", "surely better than the median in"]
-CHANGES = ["backbone", "pre-trained on", "HR, bpm", "PR, ms", "QRS, ms", "QT, ms"]
+CHANGES = ["regressor", "trained on", "against", "HR, bpm", "PR, ms", "QRS, ms", "QT, ms"]
 AUGMENT = BeatAugmentation(fs=windows.FS, time=0.0, amplitude=0.2, wander=0.1, noise=0.1, lead_dropout=0.05)
 SHORT = dict(zip(INTERVALS, ("HR", "PR", "QRS", "QT"), strict=True))
 SHARED = {"n_leads": windows.N_LEADS, "batch_size": 32, "weight_decay": 0.1, "augment": AUGMENT}
@@ -72,6 +75,9 @@ def regressors(args):
         found[name, SCRATCH] = out_of_fold(name, SCRATCH, records, patient, args)
         start = pretrained_on_synthetic(name, args)
         found[name, FINE_TUNED] = out_of_fold(name, FINE_TUNED, records, patient, args, start)
+        if name == "resnet":
+            found[name, FEW] = out_of_fold(name, FEW, records, patient, args, n_real=N_FEW)
+            found[name, FEW_TUNED] = out_of_fold(name, FEW_TUNED, records, patient, args, start, n_real=N_FEW)
     start = pretrained_on_generated("resnet", args)
     found["resnet", GENERATED] = out_of_fold("resnet", GENERATED, records, patient, args, start)
     metrics = judge(found, records.y, patient, args.seed)
@@ -122,13 +128,16 @@ def median_of_training(records, patient, seed):
     return predicted
 
 
-def out_of_fold(name, how, records, patient, args, start=None):
+def out_of_fold(name, how, records, patient, args, start=None, n_real=None):
     """Intervals of every record by the regressor that did not see its patient; each fold is kept.
 
-    ``start`` is the regressor that is fine-tuned, None begins from scratch.
+    ``start`` is the regressor that is fine-tuned, None begins from scratch; ``n_real`` of the training records are
+    taken, None takes all.
     """
     predicted = np.empty_like(records.y)
     for fold, (train, test) in enumerate(data.folds(patient, args.seed)):
+        if n_real is not None:
+            train = np.random.default_rng(args.seed).permutation(train)[:n_real]
 
         def make(fold=fold, train=train, test=test):
             with cpu_timer() as timer:
@@ -201,10 +210,10 @@ def compare(found, true, patient, seed):
     """Absolute errors after pre-training minus those without, with intervals over patients."""
     changes = {}
     for (name, how), predicted in found.items():
-        if how in (FINE_TUNED, GENERATED):
-            change = np.abs(predicted - true) - np.abs(found[name, SCRATCH] - true)
+        if how in WITHOUT:
+            change = np.abs(predicted - true) - np.abs(found[name, WITHOUT[how]] - true)
             values = over_patients(change, patient, seed)
-            changes[name, how.split(",")[0]] = {"change": values, "cells": cells(values, sign="+")}
+            changes[name, how, WITHOUT[how]] = {"change": values, "cells": cells(values, sign="+")}
     return changes
 
 
