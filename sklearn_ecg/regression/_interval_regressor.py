@@ -152,7 +152,7 @@ class IntervalRegressor(NeuralRegressor):
 
     References
     ----------
-    .. [1] "Comprehensive ECG analysis with deep learning: ResNet and ViT for heart rate, PR, QRS and QT".
+    .. [1] "Comprehensive ECG analysis with deep learning": ResNet and ViT for heart rate, PR, QRS and QT.
     .. [2] K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     .. [3] A. Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021.
 
