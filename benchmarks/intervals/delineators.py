@@ -57,7 +57,11 @@ EIGHT = (
     "lead': the models of intervals_delineators, their waves in the eight leads merged in the same way as the marks. "
     "'eight leads together': I, II and V1 to V6 are read together by one model, trained on the merged marks."
 )
-FIDUCIAL_NOTE = "Fiducials at ±150 ms, one to one, within the labelled span; the errors of all records pooled."
+MARKS = "the marks, from beat to beat"
+FIDUCIAL_NOTE = (
+    "Fiducials at ±150 ms, one to one, within the labelled span; the errors of all records pooled. From beat to beat: "
+    "time of a mark after the R peak of its beat, standard deviation within records, pooled"
+)
 
 
 def delineators(args):
@@ -93,11 +97,13 @@ def report(name, ludb, reference, found, what, args):
     print_table(**table)
     marks = ludb.waves(reference)
     boundaries = {method: fiducial_report(marks, waves, fs=data.FS) for method, waves in found.items()}
+    scatter = scatter_of_marks(marks)
     rows = fiducial_rows(boundaries, PUBLISHED if reference == "II" else {})
+    rows.append([MARKS, *(f"± {scatter[name]:.1f}" if scatter[name] else "–" for name in FIDUCIALS)])
     table = {"columns": ["method", *FIDUCIALS], "rows": rows}
     caption = f"Boundaries, {where}: mean ± SD of the error in ms; below, Se / +P"
     protocol = f"{protocol}. {FIDUCIAL_NOTE}"
-    payload = {"protocol": protocol, "metrics": boundaries, "caption": caption, "table": table}
+    payload = {"protocol": protocol, "metrics": {**boundaries, MARKS: scatter}, "caption": caption, "table": table}
     write_results(f"intervals_{name}_boundaries", payload, args=args)
     print_table(**table)
 
@@ -145,6 +151,23 @@ def cells(row):
         text = f"{value.estimate:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
         shown.append(text + (f", {missing[name]} missing" if missing[name] else ""))
     return [*shown, row["pr_without_p"]]
+
+
+def scatter_of_marks(marks):
+    """Pooled standard deviation, within records, of the time in ms from the R peak of a beat to each of its marks."""
+    squares, freedom = dict.fromkeys(FIDUCIALS, 0.0), dict.fromkeys(FIDUCIALS, 0)
+    for waves in marks:
+        r = waves["peak"][waves["wave"] == "QRS"]
+        for name in FIDUCIALS if len(r) else ():
+            kind, mark = name.split("_")
+            times = waves[mark][(waves["wave"] == kind) & (waves[mark] >= 0)]
+            beat = np.searchsorted(r, times) - (kind == "T") if kind != "QRS" else np.abs(times[:, None] - r).argmin(1)
+            inside = (beat >= 0) & (beat < len(r))
+            delays = (times - r[np.clip(beat, 0, len(r) - 1)])[inside] / data.FS * 1000
+            if len(delays):
+                squares[name] += ((delays - delays.mean()) ** 2).sum()
+                freedom[name] += len(delays) - 1
+    return {name: float(np.sqrt(squares[name] / freedom[name])) for name in FIDUCIALS}
 
 
 def fiducial_rows(boundaries, published):
