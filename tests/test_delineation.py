@@ -4,11 +4,13 @@ import pickle
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
 
 from sklearn_ecg import ECGResampler, WaveDelineator
+from sklearn_ecg._validation import signal_feature_names
 from sklearn_ecg.datasets import make_ecg, waves_of_intervals
 from sklearn_ecg.delineation import waves_from_proba
 from sklearn_ecg.delineation._decoding import decode_waves, waves_of_record
@@ -214,6 +216,26 @@ def test_records_of_another_length(fitted, data):
     assert [len(waves) for waves in fitted.delineate(np.zeros((3, 1)), fs=FS)] == [0, 0, 0]
     with pytest.raises(ValueError, match="expecting 600 features"):
         fitted.delineate(long)
+
+
+def test_records_of_another_length_have_the_leads_of_the_fit(fitted, data):
+    X, waves = data[0]
+    with pytest.raises(ValueError, match=r"records of 12 lead\(s\), but the fit was on 1"):
+        fitted.intervals(np.zeros((2, 12, 900)), fs=500)
+    settings = SETTINGS | {"max_epochs": 1, "channels": (4,)}
+    y = wave_masks(waves, X.shape[1])
+    frame = pd.DataFrame(np.hstack([X, X]), columns=signal_feature_names(["I", "II"], X.shape[1]))
+    two = WaveDelineator(**settings, n_leads=2).fit(frame, y)
+    assert len(two.delineate(pd.DataFrame(np.zeros((3, 10)), columns=signal_feature_names(["I", "II"], 5)), fs=FS)) == 3
+    for leads, message in ((["II", "I"], "tell the leads II, I, but the fit was on I, II"), ("abc", "tell 3 lead")):
+        names = signal_feature_names(leads, 8)
+        with pytest.raises(ValueError, match=message):
+            two.delineate(pd.DataFrame(np.zeros((3, len(names))), columns=names), fs=FS)
+    with pytest.raises(ValueError, match="3-D with 4 lead"):
+        two.delineate(np.zeros((3, 4, 6)), fs=FS)
+    with_side = WaveDelineator(**settings, n_side_features=1).fit(np.column_stack([X, np.arange(len(X))]), y)
+    with pytest.raises(ValueError, match="3-D and holds no side features"):
+        with_side.delineate(X[:, None], fs=FS)
 
 
 def test_dead_leads_are_empty_and_odd_ones_do_no_harm(fitted, data):

@@ -3,12 +3,11 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS
-from .._validation import RowLayout, check_fs, flatten_leads
+from .._validation import check_fs, read_lead_columns
 from ..nn.unet import UNet
 from ..preprocessing import corrected_qt, wave_intervals
 from ._decoding import waves_of_records
@@ -226,7 +225,7 @@ class WaveDelineator(LabelMapClassifier):
         Raises
         ------
         ValueError
-            If the labels fitted are not those of waves.
+            If the labels fitted are not those of waves, or ``X`` has other leads or side features than in ``fit``.
         """
         check_is_fitted(self, "module_")
         places = self._places_of_waves()
@@ -264,8 +263,14 @@ class WaveDelineator(LabelMapClassifier):
         return [_WAVE_LABELS.get(label, 0) for label in labels]
 
     def _read_other(self, X):
-        """Rows of another length than in ``fit`` and their layout."""
-        if np.ndim(X) == 3:
-            X = flatten_leads(X)
-        X = check_array(X, dtype="numeric")
-        return X, RowLayout.of_width(X.shape[1], self.layout_.n_leads, self.layout_.n_side_features)
+        """Rows of another length than in ``fit``, with the same leads and side features, and their layout."""
+        fitted = self.layout_
+        reader = type(self)(fs=self.fs_, n_leads=fitted.n_leads, n_side_features=fitted.n_side_features)
+        X, layout = reader._validate(X, reset=True)
+        if layout.n_leads != fitted.n_leads:
+            raise ValueError(f"X has records of {layout.n_leads} lead(s), but the fit was on {fitted.n_leads}.")
+        told = [read_lead_columns(list(getattr(of, "feature_names_in_", ()))) for of in (self, reader)]
+        if None not in told and told[0][0] != told[1][0]:
+            seen, given = (", ".join(leads) for leads, _ in told)
+            raise ValueError(f"The column names of X tell the leads {given}, but the fit was on {seen}.")
+        return X, layout
