@@ -376,6 +376,18 @@ def test_labels_that_are_no_waves_find_none(data):
         model.delineate(X)
 
 
+@pytest.mark.parametrize("unlabelled", [-1, "nobody knows"])
+def test_what_nobody_labelled_is_no_wave_of_its_own(data, unlabelled):
+    X, waves = data[0]
+    y = wave_masks(waves, X.shape[1])
+    if isinstance(unlabelled, str):
+        y = np.array([unlabelled, "none", "P", "QRS", "T"])[y + 1]
+    model = WaveDelineator(**SETTINGS | {"ignore_label": None, "max_epochs": 1, "channels": (4,)}).fit(X, y)
+    with pytest.raises(ValueError, match=f"one other for none; .*{unlabelled}.* ignore_label, which was None"):
+        model.delineate(X)
+    assert len(model.set_params(ignore_label=unlabelled).fit(X, y).delineate(X)) == len(X)
+
+
 @pytest.mark.parametrize("name", DELINEATORS)
 def test_one_label_a_record_can_be_learned(name):
     rng = np.random.default_rng(0)

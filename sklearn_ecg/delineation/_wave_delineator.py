@@ -258,8 +258,12 @@ class WaveDelineator(LabelMapClassifier):
     def _places_of_waves(self):
         """Number of the wave of each class: 0 none, 1 P, 2 QRS, 3 T."""
         labels = self.classes_.tolist()
-        if 2 not in labels and "QRS" not in labels:
-            raise ValueError(f"To find waves the labels must be 1 P, 2 QRS, 3 T or their names, fitted were {labels}.")
+        others = [label for label in labels if label not in _WAVE_LABELS]
+        if (2 not in labels and "QRS" not in labels) or len(others) > 1:
+            raise ValueError(
+                "To find waves the labels must be 1 P, 2 QRS, 3 T or their names, and one other for none; fitted were "
+                f"{labels}. A label of what nobody labelled goes to ignore_label, which was {self.ignore_label!r}."
+            )
         return [_WAVE_LABELS.get(label, 0) for label in labels]
 
     def _read_other(self, X):
