@@ -93,6 +93,9 @@ def test_bad_input():
         wave_intervals([waves()], fs=0)
     with pytest.raises(ValueError, match="at least one lead"):
         merge_waves([], fs=500)
+    for measure in (wave_intervals, merge_waves):
+        with pytest.raises(ValueError, match="of a single one stands in a list"):
+            measure(waves(*beat(200)), fs=500)
 
 
 @pytest.fixture

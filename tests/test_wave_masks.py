@@ -25,6 +25,11 @@ def read(text):
         ([("P", 0, 1, 2), ("QRS", 4, 5, -1), ("T", 9, 9, 9)], "111022...3"),
         ([("P", 0, 1, 2), ("QRS", 4, 5, -1)], "111022...."),
         ([("T", 5, 6, 7), ("P", 7, 8, 9)], ".....33111"),
+        ([("P", 0, 1, 2), ("QRS", 4, -1, 6), ("T", 9, 9, 9)], "1110222003"),  # no peak
+        ([("P", 0, 1, 2), ("QRS", -1, -1, 6), ("T", 9, 9, 9)], "111...2003"),
+        ([("P", 0, 1, 2), ("QRS", 4, -1, -1), ("T", 9, 9, 9)], "11102....3"),
+        ([("P", 0, 1, 2), ("QRS", -1, -1, -1), ("T", 9, 9, 9)], "1110000003"),
+        ([("QRS", -1, -1, -1)], "..."),
     ],
 )
 def test_masks_worked_by_hand(waves, text):
@@ -57,6 +62,8 @@ def test_the_runs_of_a_mask_are_the_waves():
 def test_what_are_no_marks_is_refused():
     with pytest.raises(ValueError, match="structured arrays with the fields wave"):
         wave_masks([np.zeros(3)], 10)
+    with pytest.raises(ValueError, match=r"a 1-D array for each record or lead, got one with 0 dimension\(s\)"):
+        wave_masks(marks(("T", 1, 2, 3)), 10)
     with pytest.raises(ValueError, match=r"waves must be called P, QRS and T, got \['U'\]"):
         wave_masks([marks(("U", 1, 2, 3))], 10)
     with pytest.raises(ValueError, match="A mark lies at sample 10, but the records have 10 samples"):

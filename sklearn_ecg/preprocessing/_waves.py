@@ -14,7 +14,7 @@ def wave_masks(waves, n_timepoints, *, ignore_label=-1):
 
     A wave covers the samples from its onset to its offset, both included. What nobody labelled gets ``ignore_label``:
     all before the first mark and after the last one, where waves may be that were not marked, and of a wave whose
-    boundary is not marked the side from its peak to the next mark::
+    boundary is not marked the side from its peak (or, without one, from its other boundary) to the next mark::
 
         marks   (--P--) (QRS) (--T--)        QRS)  (--T--)
         mask  ..1111111 22222 333333300000...2222  3333333.......    . = ignore_label; elsewhere between waves 0
@@ -55,10 +55,12 @@ def _mask(marks, n_timepoints, ignore_label):
     unknown = sorted(set(marks["wave"].tolist()) - set(_LABELS))
     if unknown:
         raise ValueError(f"waves must be called P, QRS and T, got {unknown}.")
-    times = np.column_stack([marks[mark] for mark in MARKS])  # (n_waves, 3)
+    marks = marks[np.any([marks[mark] >= 0 for mark in MARKS], axis=0)]
     mask = np.full(n_timepoints, ignore_label, dtype=np.int64)
     if not len(marks):
         return mask
+    times = np.column_stack([marks[mark] for mark in MARKS])  # (n_waves, 3)
+    times[:, 1] = np.where(times[:, 1] >= 0, times[:, 1], np.where(times[:, 0] >= 0, times[:, 0], times[:, 2]))
     if times.max() >= n_timepoints:
         raise ValueError(f"A mark lies at sample {times.max()}, but the records have {n_timepoints} samples.")
     known = np.sort(times[times >= 0])
@@ -67,7 +69,7 @@ def _mask(marks, n_timepoints, ignore_label):
         if onset < 0:
             mask[known[max(np.searchsorted(known, peak) - 1, 0)] + 1 : peak] = ignore_label
         if offset < 0:
-            mask[peak + 1 : known[min(np.searchsorted(known, peak) + 1, len(known) - 1)]] = ignore_label
+            mask[peak + 1 : known[min(np.searchsorted(known, peak, side="right"), len(known) - 1)]] = ignore_label
     for wave, (onset, peak, offset) in zip(marks["wave"].tolist(), times, strict=True):
         mask[onset if onset >= 0 else peak : (offset if offset >= 0 else peak) + 1] = _LABELS[wave]
     return mask
@@ -78,4 +80,9 @@ def check_waves(marks):
     marks = np.asarray(marks)
     if not {"wave", *MARKS} <= set(marks.dtype.names or ()):
         raise ValueError("waves must hold structured arrays with the fields wave, onset, peak and offset.")
+    if marks.ndim != 1:
+        raise ValueError(
+            f"waves must hold a 1-D array for each record or lead, got one with {marks.ndim} dimension(s): the array "
+            "of a single one stands in a list, too."
+        )
     return marks
