@@ -61,6 +61,17 @@ def test_leads_are_merged_from_earliest_to_latest():
     assert merge_waves([waves(), waves()], fs=500).tolist() == []
 
 
+def test_fields_of_any_order_and_number_are_merged_by_name():
+    one = waves(*beat(200))
+    wider = np.empty(
+        len(one), dtype=[("offset", np.int32), ("peak", int), ("lead", "U3"), ("wave", "U5"), ("onset", int)]
+    )
+    for name in one.dtype.names:
+        wider[name] = one[name]
+    for leads in ([wider], [one, wider], [wider, one]):
+        np.testing.assert_array_equal(merge_waves(leads, fs=500), one)
+
+
 def test_beats_are_not_merged_with_each_other():
     quick = waves(("QRS", 90, 100, 110), ("QRS", 150, 160, 170))  # 0.12 s apart
     assert merge_waves([quick, quick], fs=500).tolist() == quick.tolist()

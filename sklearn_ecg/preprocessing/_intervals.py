@@ -4,7 +4,7 @@ import numpy as np
 
 from .._annotations import INTERVALS
 from .._validation import check_fs
-from ._waves import check_waves
+from ._waves import WAVE_DTYPE, check_waves
 
 _KINDS = ("P", "QRS", "T")
 _SAME_WAVE = 0.15
@@ -66,7 +66,7 @@ def merge_waves(waves, *, fs):
 
     Returns
     -------
-    merged : structured ndarray
+    merged : structured ndarray of dtype WAVE_DTYPE
         The peak is the median of the peaks; -1 stands where no lead has the boundary.
 
     Raises
@@ -80,10 +80,10 @@ def merge_waves(waves, *, fs):
         raise ValueError("waves must hold the waves of at least one lead.")
     merged = []
     for kind in _KINDS:
-        of_kind = [marks[(marks["wave"] == kind) & (marks["peak"] >= 0)] for marks in leads]
+        of_kind = [_as_waves(marks[(marks["wave"] == kind) & (marks["peak"] >= 0)]) for marks in leads]
         every, lead = np.concatenate(of_kind), np.repeat(np.arange(len(leads)), list(map(len, of_kind)))
         merged += [_merged(every[group]) for group in _groups(every["peak"], lead, _SAME_WAVE * fs)]
-    merged = np.array(merged, dtype=leads[0].dtype)
+    merged = np.array(merged, dtype=WAVE_DTYPE)
     return merged[np.argsort(merged["peak"], kind="stable")]
 
 
@@ -154,6 +154,14 @@ def _at(times, places):
 def _spans(start, stop):
     known = (start >= 0) & (stop >= 0)
     return (stop - start)[known]
+
+
+def _as_waves(marks):
+    """The same with the fields of WAVE_DTYPE in its order: NumPy joins and fills structured arrays by place."""
+    waves = np.empty(len(marks), dtype=WAVE_DTYPE)
+    for name in WAVE_DTYPE.names:
+        waves[name] = marks[name]
+    return waves
 
 
 def _groups(peaks, lead, reach):
