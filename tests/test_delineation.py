@@ -275,6 +275,34 @@ def test_probabilities_of_other_models_are_decoded_alike(fitted, data):
         waves_from_proba(proba, X[:2], fs=FS)
     with pytest.raises(ValueError, match="between 0 and 1"):
         waves_from_proba(2 * proba, X, fs=FS)
+    proba[1, 7] = 0
+    with pytest.raises(ValueError, match="0 for all four classes, as at sample 7 of record 1"):
+        waves_from_proba(proba, X, fs=FS)
+
+
+def test_scores_are_of_the_labels_that_there_are(fitted, data):
+    X, waves = data[1]
+    y = wave_masks(waves, X.shape[1])
+    weight = np.arange(len(X)) % 2
+    assert fitted.score(X, y, sample_weight=weight) == fitted.score(X[1::2], y[1::2])
+    assert fitted.score(X, y.tolist()) == fitted.score(X, y)
+    for wrong in (y.T, y[:-1], y[:, 1:], y[:, :, None]):
+        with pytest.raises(ValueError, match=r"y must have the shape \(8, 600\), got"):
+            fitted.score(X, wrong)
+    with pytest.raises(ValueError, match=r"sample_weight\.shape == "):
+        fitted.score(X, y, sample_weight=np.ones(3))
+    for nothing in ({"y": np.full_like(y, -1)}, {"y": np.where(weight[:, None] == 1, -1, y), "sample_weight": weight}):
+        with pytest.raises(ValueError, match="leave no label of y to score"):
+            fitted.score(X, **nothing)
+
+
+def test_one_label_a_record_is_scored_in_a_column_too(data):
+    X = data[0][0]
+    y = np.arange(len(X)) % 2
+    model = WaveDelineator(fs=FS, max_epochs=1, channels=(4,), random_state=0).fit(X, y)
+    assert model.score(X, y[:, None]) == model.score(X, y) == np.mean(model.predict(X) == y)
+    with pytest.raises(ValueError, match=r"y must have the shape \(24,\), got \(12, 2\)"):
+        model.score(X, y.reshape(12, 2))
 
 
 @pytest.mark.parametrize("n_columns", [2, 7, 150, 1200])

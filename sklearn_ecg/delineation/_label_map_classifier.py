@@ -6,7 +6,7 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from .._base import NeuralEstimator
 from .._base_classifier import _check_groups
@@ -188,15 +188,22 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         Returns
         -------
         score : float
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has another shape than the predictions, or nothing is labelled or has weight.
         """
         predicted, y = self.predict(X), np.asarray(y)
-        if y.size != predicted.size:
+        columns = predicted.reshape(len(predicted), -1)
+        if y.ndim not in (1, 2) or y.reshape(len(y), -1).shape != columns.shape:
             raise ValueError(f"y must have the shape {predicted.shape}, got {y.shape}.")
-        right = predicted == y.reshape(predicted.shape)
-        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        weight = np.broadcast_to(weight.reshape(-1, *[1] * (right.ndim - 1)), right.shape)
+        right = columns == y.reshape(columns.shape)
+        weight = _check_sample_weight(sample_weight, columns, dtype=np.float64)[:, None] * np.ones_like(right)
         if self.ignore_label is not None:
-            weight = weight * (y.reshape(predicted.shape) != self.ignore_label)
+            weight = weight * (y.reshape(columns.shape) != self.ignore_label)
+        if not weight.any():
+            raise ValueError("sample_weight and ignore_label leave no label of y to score.")
         return float(np.average(right, weights=weight))
 
     def __sklearn_tags__(self):
