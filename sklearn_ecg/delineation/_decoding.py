@@ -38,7 +38,7 @@ def waves_from_proba(proba, X, *, fs):
     Raises
     ------
     ValueError
-        If the shapes contradict each other, or a probability lies outside of 0 to 1.
+        If the shapes contradict each other, a probability lies outside of 0 to 1, or all four are 0.
 
     Examples
     --------
@@ -58,6 +58,9 @@ def waves_from_proba(proba, X, *, fs):
         )
     if not (np.isfinite(X).all() and ((proba >= 0) & (proba <= 1)).all()):
         raise ValueError("X must be finite, and proba between 0 and 1.")
+    if not proba.any(axis=2).all():
+        record, sample = np.argwhere(~proba.any(axis=2))[0]
+        raise ValueError(f"proba must not be 0 for all four classes, as at sample {sample} of record {record}.")
     with np.errstate(divide="ignore"):
         return waves_of_records(np.moveaxis(np.log(proba), 2, 1), signals, fs, fs)
 
