@@ -222,8 +222,9 @@ def test_usual_waves_come_back_from_their_own_boundaries():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"qrs": 0}, "qrs must be positive and finite, got 0"),
-        ({"qt": np.nan}, "qt must be positive and finite"),
+        ({"qrs": 0}, "qrs must be a finite number, positive, got 0"),
+        ({"qt": np.nan}, "qt must be a finite number, positive"),
+        ({"pr": "long"}, "pr must be a finite number, positive, got 'long'"),
         ({"pr": 100}, "The waves overlap: heart_rate=60, pr=100"),
         ({"qt": 250}, "The waves overlap"),
         ({"heart_rate": 120}, "The waves overlap"),
@@ -323,6 +324,7 @@ def test_noise_to_be_added_has_its_level_and_its_seed(kind):
     ("settings", "message"),
     [
         ({"shape": (2, 0)}, r"shape must be \(n_signals, n_timepoints\), two positive integers, got"),
+        ({"shape": 250}, "shape must be .*, got 250"),
         ({"muscle": -1}, "muscle must be a finite number, 0 or more, got -1"),
         ({"mains_frequency": 0}, "mains_frequency must be a finite number, positive, got 0"),
         ({"white": "loud"}, "white must be a finite number, 0 or more, got 'loud'"),

@@ -31,8 +31,8 @@ def make_noise(
         Sampling frequency in Hz, at least 80.
     white, baseline, muscle, mains, motion : float, default=0.0
         Root mean square of each kind in mV: all frequencies alike; wander under 0.5 Hz; noise above 20 Hz that swells
-        and ebbs; a sine of the mains; jumps of an electrode that fade within a second. A signal too short for a jump
-        has none.
+        and ebbs; a sine of the mains; jumps of an electrode that fade within a second, one in ten seconds on average. A
+        signal in which no jump falls has no ``motion``.
     mains_frequency : float, default=50.0
         In Hz.
     random_state : int, RandomState instance or None, default=None
@@ -57,7 +57,7 @@ def make_noise(
     fs = check_fs(fs, low=80.0)
     levels = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
     check_numbers({"mains_frequency": mains_frequency}, {"white": white, **levels})
-    if len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+    if np.ndim(shape) != 1 or len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
         raise ValueError(f"shape must be (n_signals, n_timepoints), two positive integers, got {shape!r}.")
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
     noise = draw_noise(np.random.default_rng(seeds[0]), shape, fs, **levels, mains_frequency=mains_frequency)

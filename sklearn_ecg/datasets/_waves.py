@@ -5,6 +5,7 @@ from scipy.signal import lfilter
 
 from .._annotations import LIMB_LEADS, STANDARD_LEADS
 from ..preprocessing import WAVE_DTYPE
+from ._noise import check_numbers
 
 NORMAL = {"P": (-70, 1.2, 0.25), "Q": (-15, -5, 0.1), "R": (0, 30, 0.1), "S": (15, -7.5, 0.1), "T": (100, 0.75, 0.4)}
 """Waves of ECGSYN at 60 bpm: phase in degrees, strength a, width b in radians."""
@@ -166,8 +167,8 @@ def waves_of_intervals(*, heart_rate, pr, qrs, qt, p_duration=110.0, t_duration=
     Raises
     ------
     ValueError
-        If a value is not positive and finite, or the waves do not follow one another: P before QRS, QRS before T, and T
-        before the next P.
+        If a value is not a positive, finite number, or the waves do not follow one another: P before QRS, QRS before T,
+        and T before the next P.
 
     Examples
     --------
@@ -180,9 +181,7 @@ def waves_of_intervals(*, heart_rate, pr, qrs, qt, p_duration=110.0, t_duration=
     """
     spans = {"heart_rate": heart_rate, "pr": pr, "qrs": qrs, "qt": qt}
     spans |= {"p_duration": p_duration, "t_duration": t_duration}
-    for name, value in spans.items():
-        if not np.isfinite(value) or value <= 0:
-            raise ValueError(f"{name} must be positive and finite, got {value!r}.")
+    check_numbers(spans, {})
     rr = 60_000.0 / heart_rate
     if not (p_duration <= pr and qrs <= qt - t_duration and pr + qt <= rr):
         raise ValueError(f"The waves overlap: {', '.join(f'{name}={value:g}' for name, value in spans.items())}.")
