@@ -108,6 +108,7 @@ def test_printed_and_plain():
         ({"detected": []}, r"reference has 1 record\(s\), but detected has 0"),
         ({"detected": [np.zeros(3)]}, "detected must hold structured arrays with the fields wave, onset"),
         ({"detected": [waves(("U", 1, 2, 3))]}, r"waves called P, QRS and T, got \['U'\]"),
+        ({"reference": waves(BEAT[0]), "detected": waves(BEAT[0])}, "reference must hold a 1-D array for each record"),
         ({"fs": 0}, "fs must be positive"),
         ({"tolerance": -1}, "tolerance must be a number of seconds"),
     ],

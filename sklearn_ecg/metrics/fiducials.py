@@ -190,6 +190,8 @@ def _check_waves(waves, name):
     waves = np.asarray(waves)
     if not {"wave", *_MARKS} <= set(waves.dtype.names or ()):
         raise ValueError(f"{name} must hold structured arrays with the fields wave, onset, peak and offset.")
+    if waves.ndim != 1:
+        raise ValueError(f"{name} must hold a 1-D array for each record: that of one record stands in a list, too.")
     unknown = sorted(set(waves["wave"].tolist()) - set(_WAVES))
     if unknown:
         raise ValueError(f"{name} must hold waves called P, QRS and T, got {unknown}.")
