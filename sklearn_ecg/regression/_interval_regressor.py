@@ -147,8 +147,8 @@ class IntervalRegressor(NeuralRegressor):
     ``feedforward_size=3072``; its dense network ``hidden_sizes=(1000, 1000, 500)``; all trained with
     ``optimizer="nadam"``, ``lr=5e-4``, ``batch_size=16``, ``early_stopping=True``. Deviations: a block's last ReLU
     stands behind its sum, as in [2]_; where the learning rate falls by steps in [1]_, there is "one-cycle"; missing
-    targets, "attention", L1 and Huber loss are ours. Filters of 16 samples and more without stride are computed by
-    their spectra.
+    targets, "attention", L1 and Huber loss are ours. In the blocks, filters of 16 samples and more without stride are
+    computed by their spectra.
 
     References
     ----------

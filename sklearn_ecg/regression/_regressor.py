@@ -30,7 +30,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         ----------
         X : array-like of shape (n_samples, n_leads * n_timepoints + n_side_features) or \
                 (n_samples, n_leads, n_timepoints)
-            Signals; any one unit.
+            Signals in mV, or scaled otherwise to values of about one: the networks do not standardise them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets in any units, NaN where unknown. Rows without any known target are left out.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -107,7 +107,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         Raises
         ------
         ValueError
-            If ``y`` has another form than the predictions or an infinite value.
+            If ``y`` has another form than the predictions or an infinite value, or ``sample_weight`` another length.
         """
         predicted = self.predict(X)
         columns, _, _ = read_targets(y)
@@ -116,6 +116,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             raise ValueError(
                 f"y must have {len(predicted)} rows and {predicted.shape[1]} target(s), got {np.shape(y)}."
             )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, columns, dtype=np.float64)
         return r2_of_known(columns, predicted, sample_weight)
 
     @property
