@@ -65,6 +65,14 @@ def test_what_a_heart_cannot_do_is_mended(was, becomes, expected):
     assert decoded(BEAT.replace(was, becomes, 1)) == expected
 
 
+def test_of_three_complexes_the_middle_one_drives_out_no_other():
+    table = scores("0" * 20 + "Q" * 6 + "0" * 10 + "Q" * 6 + "0" * 10 + "Q" * 6 + "0" * 20)  # 0.16 s apart
+    table[2, 20:26], table[2, 36:42] = 3.0, 4.0
+    kinds, bounds = decode_waves(table, FS)
+    assert kinds == ["QRS", "QRS"]
+    np.testing.assert_allclose(bounds[:, 0], [19.5, 51.5], atol=0.5)
+
+
 def test_a_t_wave_comes_before_a_p_wave():
     text = "Q" * 10 + "0" * 10 + "P" * 10 + "0" * 10 + "T" * 12 + "0" * 10 + "Q" * 10
     found = decoded(text)

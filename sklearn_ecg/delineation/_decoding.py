@@ -155,10 +155,9 @@ def _find_complexes(odds, rate):
     runs = runs[runs[:, 1] - runs[:, 0] >= _SHORTEST * rate]
     total = np.append(0, np.cumsum(odds))
     evidence, middle = total[runs[:, 1]] - total[runs[:, 0]], runs.mean(axis=1)
-    kept = np.ones(len(runs), dtype=bool)
-    for place in np.argsort(evidence):
-        near = np.abs(middle - middle[place]) < _REFRACTORY * rate
-        kept[place] = (near & kept).sum() == 1
+    kept = np.zeros(len(runs), dtype=bool)
+    for place in np.argsort(-evidence):  # the surest first: one that goes itself drives out no other
+        kept[place] = (np.abs(middle[kept] - middle[place]) >= _REFRACTORY * rate).all()
     return runs[kept]
 
 
