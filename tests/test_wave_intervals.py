@@ -95,6 +95,9 @@ def test_corrected_qt():
     assert np.isnan(corrected_qt(np.nan, 60))
     with pytest.raises(ValueError, match="formula must be 'bazett' or 'fridericia', got 'hodges'"):
         corrected_qt(400, 60, formula="hodges")
+    for heart_rate in (0, [60, -3]):
+        with pytest.raises(ValueError, match="heart_rate must be positive, in bpm, got"):
+            corrected_qt(400, heart_rate)
 
 
 def test_bad_input():

@@ -95,7 +95,7 @@ def corrected_qt(qt, heart_rate, *, formula="bazett"):
     qt : array-like
         QT in ms.
     heart_rate : array-like
-        Heart rate in bpm.
+        Heart rate in bpm, NaN where unknown.
     formula : {"bazett", "fridericia"}, default="bazett"
         QT over the square root, or the cube root, of the RR interval in seconds.
 
@@ -107,7 +107,7 @@ def corrected_qt(qt, heart_rate, *, formula="bazett"):
     Raises
     ------
     ValueError
-        If the formula is unknown.
+        If the formula is unknown or a heart rate is not positive.
 
     References
     ----------
@@ -121,7 +121,10 @@ def corrected_qt(qt, heart_rate, *, formula="bazett"):
     """
     if formula not in _CORRECTIONS:
         raise ValueError(f"formula must be {' or '.join(map(repr, _CORRECTIONS))}, got {formula!r}.")
-    return np.asarray(qt, dtype=np.float64) / _CORRECTIONS[formula](60.0 / np.asarray(heart_rate, dtype=np.float64))
+    heart_rate = np.asarray(heart_rate, dtype=np.float64)
+    if (heart_rate <= 0).any():
+        raise ValueError(f"heart_rate must be positive, in bpm, got {heart_rate[heart_rate <= 0][0]:g}.")
+    return np.asarray(qt, dtype=np.float64) / _CORRECTIONS[formula](60.0 / heart_rate)
 
 
 def _measure(marks, fs):
