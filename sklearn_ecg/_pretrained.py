@@ -17,6 +17,9 @@ def load_part(module, weights, part):
             f"{wanted.get(different[0])} ({len(different)} arrays differ). The sizes, norm, the number of leads and of "
             "side features and, where the network depends on it, the length must be those of the pre-training."
         )
+    broken = [name for name, value in state.items() if not np.isfinite(np.asarray(value)).all()]
+    if broken:
+        raise ValueError(f"pretrained must be finite, but {part}.{broken[0]} has NaN or infinite values.")
     module.load_state_dict(to_tensors({name: np.asarray(value) for name, value in state.items()}))
 
 

@@ -365,6 +365,14 @@ class TestPretrained:
         with pytest.raises(ValueError, match=r"pretrained does not fit: backbone\..* \(\d+ arrays differ\)"):
             quick.set_params(channels=(8,), pretrained=weights).fit(X, y)
 
+    def test_weights_that_are_not_finite_are_a_clear_error(self, quick, data):
+        X, y = data
+        weights = clone(quick).fit(X, y).weights_
+        for name in ("head.out.bias", "backbone.blocks.0.conv.weight"):
+            weights[name][0] = np.nan
+            with pytest.raises(ValueError, match=f"pretrained must be finite, but {name} has NaN"):
+                quick.set_params(pretrained=weights).fit(X, y)
+
     def test_another_length_is_an_error_where_it_matters(self, regressor, data):
         X, y = data
         regressor.set_params(pretrained=clone(regressor).fit(X, y).weights_)
