@@ -21,9 +21,10 @@ class WaveDelineator(LabelMapClassifier):
     """Label every sample of an ECG as P wave, QRS complex, T wave or none, and tell the waves and their intervals.
 
     A one-dimensional U-Net [1]_ reads all leads together and scores the classes at every sample; each lead is centred
-    and scaled by its own record first, so that neither units nor gains matter. What it scores is decoded into waves
-    that follow one another as a heart's do: one QRS at a time, between two of them at most one T and then one P wave,
-    of those the likeliest. Boundaries lie between samples, where the log-odds cross zero.
+    and scaled by its own record first, so that neither units nor gains matter (a record of less than a second by the
+    training records). What it scores is decoded into waves that follow one another as a heart's do: one QRS at a time,
+    between two of them at most one T and then one P wave, of those the likeliest. Boundaries lie between samples, where
+    the log-odds cross zero.
 
     A model of one lead is used lead by lead; one of several leads reads them as one and gives one delineation, such as
     the global one of the earliest onset and the latest offset.
@@ -33,7 +34,8 @@ class WaveDelineator(LabelMapClassifier):
     fs : float
         Sampling frequency of the signals in Hz.
     rate : float, default=250.0
-        Sampling frequency in Hz at which the network works; signals of another are resampled.
+        Sampling frequency in Hz at which the network works; signals of another are resampled, and ``augment`` sees them
+        at this one.
     channels : sequence of int, default=(16, 16, 32, 32, 64)
         Filters of each level of the network, each at half the rate of the one before.
     kernel_size : int, default=9
