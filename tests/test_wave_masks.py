@@ -68,3 +68,8 @@ def test_what_are_no_marks_is_refused():
         wave_masks([marks(("U", 1, 2, 3))], 10)
     with pytest.raises(ValueError, match="A mark lies at sample 10, but the records have 10 samples"):
         wave_masks([marks(("T", 8, 9, 10))], 10)
+    for label in (2, "none", None):
+        with pytest.raises(
+            ValueError, match=f"ignore_label must be an integer other than 1, 2 and 3, .* got {label!r}"
+        ):
+            wave_masks([marks(("T", 1, 2, 3))], 10, ignore_label=label)

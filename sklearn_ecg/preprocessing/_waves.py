@@ -1,5 +1,7 @@
 """Label maps from the marks of waves."""
 
+from numbers import Integral
+
 import numpy as np
 
 WAVE_DTYPE = np.dtype([("wave", "U3"), ("onset", np.int64), ("peak", np.int64), ("offset", np.int64)])
@@ -27,8 +29,8 @@ def wave_masks(waves, n_timepoints, *, ignore_label=-1):
     n_timepoints : int
         Length of the records in samples.
     ignore_label : int, default=-1
-        Label of what nobody labelled; :class:`~sklearn_ecg.WaveDelineator` takes the same one. 0 says that there is
-        nothing.
+        Label of what nobody labelled, not that of a wave; :class:`~sklearn_ecg.WaveDelineator` takes the same one. 0
+        says that there is nothing.
 
     Returns
     -------
@@ -37,7 +39,8 @@ def wave_masks(waves, n_timepoints, *, ignore_label=-1):
     Raises
     ------
     ValueError
-        If a record is no such array, a wave is of another kind, or a mark lies beyond the record.
+        If a record is no such array, a wave is of another kind, a mark lies beyond the record, or ``ignore_label`` is
+        no integer or that of a wave.
 
     Examples
     --------
@@ -46,6 +49,8 @@ def wave_masks(waves, n_timepoints, *, ignore_label=-1):
     >>> wave_masks([marks], 12).tolist()
     [[-1, -1, 1, 1, 1, 0, 2, 2, 2, -1, -1, -1]]
     """
+    if not isinstance(ignore_label, Integral) or ignore_label in _LABELS.values():
+        raise ValueError(f"ignore_label must be an integer other than 1, 2 and 3, the waves, got {ignore_label!r}.")
     return np.array([_mask(check_waves(marks), n_timepoints, ignore_label) for marks in waves]).reshape(
         -1, n_timepoints
     )
