@@ -112,11 +112,32 @@ def test_weights_are_repetitions():
             {"y_true": [1.0], "y_pred": [1.0], "targets": ["qt"], "sample_weight": [1, 2]},
             r"sample_weight must have shape \(1,\)",
         ),
+        (
+            {"y_true": [1.0, 2.0], "y_pred": [1.0, 3.0], "targets": ["qt"], "sample_weight": [-1, 1]},
+            "sample_weight must hold finite numbers of 0 or more",
+        ),
+        (
+            {"y_true": [1.0], "y_pred": [1.0], "targets": ["qt"], "sample_weight": [NAN]},
+            "sample_weight must hold finite numbers of 0 or more",
+        ),
     ],
 )
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         interval_mae(**arguments)
+
+
+def test_frames_are_compared_place_by_place():
+    true, turned = pd.DataFrame({"qt": [400.0, 380], "pr": [160.0, 170]}), ["pr", "qt"]
+    assert interval_mae(true, true) == interval_mae(true, true.rename(columns="{}_found".format)) == 0
+    assert interval_report(true, true.to_numpy(), y_train=true).dummy_mae == {"qt": 10, "pr": 5}
+    for compare in (interval_mae, interval_report, bland_altman):
+        with pytest.raises(
+            ValueError, match=r"y_pred must have its columns in the order of y_true, \['qt', 'pr'\], got"
+        ):
+            compare(true, true[turned])
+    with pytest.raises(ValueError, match="y_train must have its columns in the order of y_true"):
+        interval_report(true, true, y_train=true[turned])
 
 
 def test_bad_training_targets():

@@ -158,8 +158,9 @@ def interval_mae(y_true, y_pred, *, targets=None, target=None, sample_weight=Non
     Raises
     ------
     ValueError
-        If the shapes differ, a value is infinite, ``target`` is none of ``targets``, or a prediction is missing where
-        the reference is known: leaving it out would reward a method for what it cannot measure.
+        If the shapes differ, data frames have the same columns in another order, a value is infinite, a weight negative
+        or not finite, ``target`` is none of ``targets``, or a prediction is missing where the reference is known:
+        leaving it out would reward a method for what it cannot measure.
 
     Examples
     --------
@@ -180,6 +181,8 @@ def interval_mae(y_true, y_pred, *, targets=None, target=None, sample_weight=Non
     weight = np.ones(len(true)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (len(true),):
         raise ValueError(f"sample_weight must have shape ({len(true)},), got {weight.shape}.")
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("sample_weight must hold finite numbers of 0 or more.")
     weight = weight[:, None] * known
     total = weight.sum(axis=0)
     defined = total > 0
@@ -239,7 +242,8 @@ def interval_report(y_true, y_pred, *, targets=None, y_train=None):
     Raises
     ------
     ValueError
-        If the shapes differ, a value is infinite or the targets are not named.
+        If the shapes differ, data frames have the same columns in another order, a value is infinite or the targets are
+        not named.
 
     References
     ----------
@@ -253,6 +257,7 @@ def interval_report(y_true, y_pred, *, targets=None, y_train=None):
     """
     true, pred, names = _read(y_true, y_pred, targets)
     train = None if y_train is None else _as_columns(y_train, "y_train")
+    _refuse_another_order(y_true, y_train, "y_train")
     if train is not None and train.shape[1] != len(names):
         raise ValueError(f"y_train must have {len(names)} column(s), got {train.shape[1]}.")
     errors, n_missing, dummy = {}, {}, {}
@@ -304,9 +309,17 @@ def _read(y_true, y_pred, targets):
     true, pred = _as_columns(y_true, "y_true"), _as_columns(y_pred, "y_pred")
     if true.shape != pred.shape:
         raise ValueError(f"y_true and y_pred must have the same shape, got {true.shape} and {pred.shape}.")
+    _refuse_another_order(y_true, y_pred, "y_pred")
     if targets is None:
         targets = getattr(y_true, "columns", INTERVALS if true.shape[1] == len(INTERVALS) else None)
     return true, pred, _name_targets(targets, true.shape[1])
+
+
+def _refuse_another_order(y_true, other, name):
+    """Columns are compared place by place: frames that have the same ones in another order are a mistake."""
+    wanted, given = (list(getattr(y, "columns", ())) for y in (y_true, other))
+    if wanted != given and set(wanted) == set(given):
+        raise ValueError(f"{name} must have its columns in the order of y_true, {wanted}, got {given}.")
 
 
 def _name_targets(targets, n_columns):
