@@ -139,6 +139,15 @@ def test_peaks_stand_on_the_side_of_most_waves():
     assert twice["onset"].tolist() == [12, 52, 92]  # the first of two copies of sample 6
 
 
+def test_flat_leads_have_no_say_in_the_peaks():
+    leads = np.zeros((5, 60))
+    leads[[1, 3], 30] = 1.0, 2.0
+    leads[4] = 7.0
+    bounds = np.array([[25.5, 37.5]])
+    assert waves_of_record(["QRS"], bounds, leads, 1.0)["peak"].tolist() == [30]
+    assert waves_of_record(["QRS"], bounds, leads[[0]], 1.0)["peak"].tolist() == [26]
+
+
 def synthetic(n, seed, duration=6):
     """Records of lead II with marks, of which each has intervals and a rate of its own."""
     rng = np.random.default_rng(seed)

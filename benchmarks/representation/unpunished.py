@@ -18,7 +18,7 @@ VISIBLE = (50, 100, 200, 300, 400, 600, 800, 1200, 2000, 3500)
 
 LAST = 4900
 NETWORKS = {"good": GOOD, "bad": BAD}
-CHANGES = {"region of three seconds": {"region": (500, 2000)}, "2000 steps": {"steps": 2000}}
+CHANGES = {"region of three seconds": {"region": (500, 2000)}, "2000 steps": {"steps": 2000, "n_signals": N_SIGNALS}}
 FIRST_KERNEL = next(iter(KERNELS))
 
 

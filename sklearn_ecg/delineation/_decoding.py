@@ -129,9 +129,11 @@ def waves_of_record(kinds, bounds, signals, factor):
     waves : structured ndarray of dtype WAVE_DTYPE
         The peak of a wave is where the signal is farthest from the line between its boundaries, upwards or downwards as
         most waves of its kind in this record; that of QRS is the R wave, wherever there is one. Of several leads, the
-        median.
+        median of those that are not flat.
     """
     last = signals.shape[1] - 1
+    alive = np.ptp(signals, axis=1) > 0
+    signals = signals[alive] if alive.any() else signals
     waves = np.empty(len(kinds), dtype=WAVE_DTYPE)
     waves["wave"] = kinds
     ends = bounds * factor + np.array([0.5, -0.5])
