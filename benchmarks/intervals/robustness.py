@@ -108,11 +108,12 @@ def delineate_changed(ludb, kind, change, fs, fitted, places):
 
 
 def delineate_dead(ludb, args):
-    """Number of waves found in flat leads."""
-    train, test = next(data.folds(ludb.patient, args.seed))
-    model = models.fit(ludb, "single", train, args)
-    flat = np.zeros((len(test), ludb.signal.shape[2])) + np.arange(len(test))[:, None]
-    return sum(map(len, model.delineate(flat)))
+    """Number of waves found in leads that are flat, each at a level of its own."""
+
+    def delineate(fitted, places):
+        return fitted["single"].delineate(np.repeat(places[:, None], ludb.signal.shape[2], axis=1).astype(np.float64))
+
+    return sum(map(len, models.out_of_fold(ludb, ("single",), args, delineate)))
 
 
 def cells(intervals, boundaries):
