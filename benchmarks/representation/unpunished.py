@@ -18,7 +18,7 @@ VISIBLE = (50, 100, 200, 300, 400, 600, 800, 1200, 2000, 3500)
 
 LAST = 4900
 NETWORKS = {"good": GOOD, "bad": BAD}
-CHANGES = {"region of three seconds": {"region": (500, 2000)}, "2000 steps": {"steps": 2000, "n_signals": N_SIGNALS}}
+CHANGES = {"region of three seconds": {"region": (500, 2000)}, "2000 steps": {"steps": 2000}}
 FIRST_KERNEL = next(iter(KERNELS))
 
 
@@ -78,7 +78,8 @@ def cases(n_seeds):
     found += [Case(f"pooling {pool}", f"pooling {pool}", pool) for pool in POOLS]
     for change, settings in CHANGES.items():
         found += [
-            Case(f"{name}, {change}", f"pooling {pool}, {change}", pool, **settings) for name, pool in NETWORKS.items()
+            Case(f"{name}, {change}", f"pooling {pool}, {change}", pool, N_SIGNALS, **settings)
+            for name, pool in NETWORKS.items()
         ]
     return found
 
