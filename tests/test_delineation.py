@@ -255,6 +255,15 @@ def test_records_of_another_length_have_the_leads_of_the_fit(fitted, data):
         with_side.delineate(X[:, None], fs=FS)
 
 
+def test_flat_records_are_empty_whatever_the_network_makes_of_nothing(fitted, data):
+    fond_of_qrs = pickle.loads(pickle.dumps(fitted))
+    qrs = fitted.classes_.tolist().index(2)
+    fond_of_qrs.module_.scores.bias.data[qrs] += 100
+    signal = data[0][0][:1]
+    records = np.stack([signal, np.full_like(signal, 7.25), np.zeros_like(signal)]).reshape(3, -1)
+    assert [len(waves) > 0 for waves in fond_of_qrs.delineate(records)] == [True, False, False]
+
+
 def test_dead_leads_are_empty_and_odd_ones_do_no_harm(fitted, data):
     flat = np.full((2, data[1][0].shape[1]), 0.0)
     flat[1] = 3.0

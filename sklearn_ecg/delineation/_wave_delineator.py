@@ -14,6 +14,8 @@ from ._decoding import waves_of_records
 from ._label_map_classifier import LabelMapClassifier
 
 _SHORTEST = 1.0  # s; shorter records are too short for a scale of their own
+_ROUNDING = 1e-6  # of the level: what deviates less is flat
+_NO_WAVE = np.array([[0.0], *3 * [[-np.inf]]])  # scores of none, P, QRS and T
 _WAVE_LABELS = {"P": 1, "QRS": 2, "T": 3, 1: 1, 2: 2, 3: 3}
 
 
@@ -238,7 +240,10 @@ class WaveDelineator(LabelMapClassifier):
         four = np.full((len(scores), 4, scores.shape[2]), -np.inf)
         for place, wave in enumerate(places):
             four[:, wave] = np.logaddexp(four[:, wave], scores[:, place])
-        return waves_of_records(four, layout.split(X)[0], self.rate_, fs)
+        signals = layout.split(X)[0]
+        dead = (np.ptp(signals, axis=2) <= _ROUNDING * np.abs(signals[:, :, 0])).all(axis=1)
+        four[dead] = _NO_WAVE  # whatever the network makes of nothing
+        return waves_of_records(four, signals, self.rate_, fs)
 
     def intervals(self, X, *, fs=None):
         """Heart rate and intervals of every record: medians over its beats.
