@@ -39,7 +39,7 @@ PROTOCOL = (
     "standard deviation one; the 4 s from the third second on of each of {n} held-out patients; {n_pairs} random pairs "
     "of them, {n_steps} steps. Networks: the recipe '" + BASE + "' of that experiment; one of more channels, shorter "
     "kernels and four times the steps, learned from V6 of PTB-XL's patients, too; and the same with transport=4 on "
-    "10 000 pairs of training windows. Its sizes, weight and steps were tried on pairs of validation patients, twice. "
+    "10 000 pairs of training windows. Its sizes, weight and steps were tried on pairs of validation patients, three in all. "
     "Admissible steps as path_report defines them, against the path's own ends, which are reconstructions for the "
     "networks; intervals: 95 %, bootstrap over the patient at the first end, without that at the other, and so "
     "somewhat narrow. Waves that never turn back: of those whose detected peaks are followed from step to step, the "
