@@ -38,7 +38,7 @@ PROTOCOL = (
     "Lead V6 of LUDB as in the experiment 'reconstruction': baseline subtracted, 128 Hz, each record to mean zero and "
     "standard deviation one; the 4 s from the third second on of each of {n} held-out patients; {n_pairs} random pairs "
     "of them, {n_steps} steps. Networks: the recipe '" + BASE + "' of that experiment; one of more channels, shorter "
-    "kernels and four times the steps, learned from V6 of PTB-XL's patients, too; and the same with transport=4 on "
+    "kernels and thirteen times the steps, learned from V6 of PTB-XL's patients, too; and the same with transport=4 on "
     "10 000 pairs of training windows. Its sizes, weight and steps were tried on pairs of "
     "validation patients, three in all. "
     "Admissible steps as path_report defines them, against the path's own ends, which are reconstructions for the "
