@@ -25,6 +25,7 @@ from sklearn_ecg._annotations import MITDB_DS1, MITDB_DS2  # noqa: E402
 from sklearn_ecg.datasets import fetch_ludb, fetch_mitdb  # noqa: E402
 from sklearn_ecg.metrics import bootstrap_interval, match_beats  # noqa: E402
 from sklearn_ecg.preprocessing import _rpeaks, _rpeaks_features, detect_r_peaks  # noqa: E402
+from sklearn_ecg.preprocessing._rpeaks_signal import prepare_signal  # noqa: E402
 
 from ._results import cpu_timer, write_results  # noqa: E402
 from ._rpeaks_peers import DETECTORS  # noqa: E402
@@ -196,9 +197,9 @@ def score_ludb(recordings, peaks):
 
 
 def candidates_of(recordings):
-    """Candidates of every recording, as float leads and what `find_candidates` says."""
-    leads = {name: np.atleast_2d(signal) for name, signal in recordings.signals.items()}
-    return {name: (lead, _rpeaks_features.find_candidates(lead, recordings.fs)) for name, lead in leads.items()}
+    """Candidates of every recording."""
+    prepared = {name: prepare_signal(lead[None], recordings.fs) for name, lead in recordings.signals.items()}
+    return {name: _rpeaks_features.find_candidates(signal) for name, signal in prepared.items()}
 
 
 def fit_weights(recordings, found, names):
@@ -208,8 +209,8 @@ def fit_weights(recordings, found, names):
     """
     rows, labels = [], []
     for record in MITDB_DS1:
-        candidates = found[record][1]
-        centre = candidates.centre * candidates.step + candidates.step // 2
+        candidates = found[record]
+        centre = candidates.signal.to_samples(candidates.centre)
         label = np.zeros(centre.size, dtype=bool)
         label[match_beats(recordings.reference[record], centre, fs=recordings.fs).pairs[:, 1]] = True
         kept = np.isin(centre, outside(centre, recordings.spans[record]))
@@ -226,13 +227,12 @@ def fit_weights(recordings, found, names):
 def decide_peaks(recordings, found, weights, bias, centres=False):
     """Peaks of all recordings from their candidates; with ``centres`` those of the energy, not the deflections."""
     peaks = {}
-    for name, (leads, candidates) in found.items():
+    for name, candidates in found.items():
         score = _rpeaks.score_candidates(candidates.features, weights, bias)
-        chosen = _rpeaks.separate(candidates.centre / candidates.bands.rate, score)
         if centres:
-            peaks[name] = candidates.centre[chosen] * candidates.step + candidates.step // 2
+            peaks[name] = candidates.signal.to_samples(candidates.centre[_rpeaks.separate(candidates.time, score)])
         else:
-            peaks[name] = _rpeaks_features.locate_peaks(leads, candidates, chosen, recordings.fs)
+            peaks[name] = _rpeaks.decide_peaks(candidates, score, recordings.fs)
     return peaks
 
 

@@ -9,6 +9,7 @@ from sklearn_ecg.metrics import match_beats
 from sklearn_ecg.preprocessing import detect_r_peaks
 from sklearn_ecg.preprocessing._rpeaks import WEIGHTS, separate
 from sklearn_ecg.preprocessing._rpeaks_features import find_candidates
+from sklearn_ecg.preprocessing._rpeaks_signal import prepare_signal
 
 FS = 360
 
@@ -58,7 +59,7 @@ def test_integers_of_a_converter(ecg):
     assert f1_of(detect_r_peaks(ecg[0], fs=FS), found, tolerance=0.01) == 1
 
 
-@pytest.mark.parametrize("fs", [100, 128, 250, 257, 500, 1000])
+@pytest.mark.parametrize("fs", [50, 64, 100, 128, 250, 257, 500, 1000, 1024, 2000, 2048, 4000])
 def test_resampling(ecg, fs):
     found = detect_r_peaks(resample_poly(ecg[0], fs, FS), fs=fs)
     expected = detect_r_peaks(ecg[0], fs=FS) * fs / FS
@@ -117,7 +118,7 @@ ODD = {
 def test_odd_signals_do_no_harm(name, fs):
     for signal in (ODD[name], np.stack([ODD[name], np.zeros(_TIME.size)]), ODD[name][: int(1.6 * fs)]):
         found = detect_r_peaks(signal, fs=fs)
-        assert (np.diff(found) > 0.2 * fs / 2).all()
+        assert (np.diff(found) > 0.21 * fs).all()
         assert found.size == 0 or (found[0] >= 0 and found[-1] < signal.shape[-1])
 
 
@@ -231,9 +232,9 @@ class TestMethod:
             detect_r_peaks(ecg[0], fs=FS, method="magic")
 
 
-@pytest.mark.parametrize("fs", [0, -360, 50, 2000, np.nan, np.inf])
+@pytest.mark.parametrize("fs", [0, -360, 49, 5000, np.nan, np.inf])
 def test_bad_fs(ecg, fs):
-    with pytest.raises(ValueError, match=rf"fs must be between 100 and 1000.* Hz, got {fs}"):
+    with pytest.raises(ValueError, match=rf"fs must be between 50 and 4000.* Hz, got {fs}"):
         detect_r_peaks(ecg[0], fs=fs)
 
 
@@ -295,4 +296,4 @@ def test_of_close_candidates_the_likelier_stays():
 
 
 def test_every_weight_has_its_feature(ecg):
-    assert set(WEIGHTS) == set(find_candidates(ecg[0][None], FS).features)
+    assert set(WEIGHTS) == set(find_candidates(prepare_signal(ecg[0][None], FS)).features)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
-from ..preprocessing import detect_r_peaks
+from ..preprocessing._rpeaks import MAX_FS, MIN_FS, detect_r_peaks
 from ..segmentation._impulse_trains import place_pulses, train_maxima
 
 _REACH = 0.1  # s on both sides of an impulse
@@ -11,7 +11,6 @@ _VARIATION, _LF_HF_RATIO = 0.04, 0.5  # of the heart rate in sinus rhythm: stand
 _NO_RHYTHM = (60.0, 0.0)
 _SLOWEST, _FASTEST = 30.0, 180.0  # bpm, of rates that are drawn
 _RECORDS_AT_ONCE = 1024
-_DETECTABLE = (100.0, 1000.0)  # Hz
 
 STRETCHES = np.sqrt(np.geomspace(0.4, 1.6, 8))
 """Factors of the filter, for RR intervals between 0.4 and 1.6 s."""
@@ -45,7 +44,7 @@ def usual_rate(X, layout, rows, weight, rates, fs):
 
     By their R peaks, or, at an ``fs`` that the detector does not take, by ``rates``.
     """
-    if _DETECTABLE[0] <= fs <= _DETECTABLE[1]:
+    if MIN_FS <= fs <= MAX_FS:
         peaks = [detect_r_peaks(layout.split(X[row : row + 1])[0][0], fs=fs) for row in rows]
         record = np.repeat(np.arange(len(rows)), [len(at) for at in peaks])
         rates = _heart_rates(record, np.concatenate(peaks), len(rows), fs)

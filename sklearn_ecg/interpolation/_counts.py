@@ -61,7 +61,7 @@ def count_waves(signal, *, fs):
     signal : array-like of shape (n_timepoints,) or (n_signals, n_timepoints)
         One lead, or several signals of one lead each. Neither unit nor offset matters.
     fs : float
-        Sampling frequency in Hz, from 100 to 1000.
+        Sampling frequency in Hz, from 50 to 4000.
 
     Returns
     -------

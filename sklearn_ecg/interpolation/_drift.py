@@ -59,7 +59,7 @@ def wave_drift(path, *, fs, least=0.02):
     path : array-like of shape (n_steps, n_timepoints)
         Signals of one lead, evenly spaced from one end of the path to the other.
     fs : float
-        Sampling frequency in Hz, from 100 to 1000.
+        Sampling frequency in Hz, from 50 to 4000.
     least : float, default=0.02
         Displacement in s from which on the fading share is given.
 

@@ -74,7 +74,7 @@ def path_report(path, *, fs, jump=0.1):
     path : array-like of shape (n_steps, n_timepoints)
         Signals of one lead, from one end of the path to the other.
     fs : float
-        Sampling frequency in Hz, from 100 to 1000.
+        Sampling frequency in Hz, from 50 to 4000.
     jump : float, default=0.1
         Farthest way of a QRS from one step to the next, in s: the path must be fine enough.
 

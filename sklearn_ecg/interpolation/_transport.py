@@ -43,7 +43,7 @@ def transport_path(a, b, n_steps=100, *, fs, t=None):
     n_steps : int, default=100
         Number of steps, both ends included.
     fs : float
-        Sampling frequency in Hz, from 100 to 1000.
+        Sampling frequency in Hz, from 50 to 4000.
     t : array-like of shape (n_steps,), default=None
         Places on the path, from 0 to 1, in any order; instead of ``n_steps``.
 

@@ -6,33 +6,35 @@ import numpy as np
 
 from .._validation import check_fs
 from ._rpeaks_features import find_candidates, locate_peaks
+from ._rpeaks_signal import bridge, prepare_signal
 
-_MIN_FS, _MAX_FS = 100, 1000
+MIN_FS, MAX_FS = 50.0, 4000.0  # Hz
 REFRACTORY = 0.22  # s between two beats
 
 WEIGHTS = {
-    "height": 1.52,
-    "quiet": -1.92,
-    "busy": -3.73,
-    "area": 0.495,
-    "slope": 0.853,
-    "rival_near": -0.522,
-    "rival_before": -0.14,
-    "rival_after": 0.167,
-    "gap_before": 3.18,
-    "gap_after": 4.34,
-    "gap": -1.65,
-    "interval": -2.2,
-    "alike": 1,
+    "height": 1.29,
+    "quiet": -1.8,
+    "busy": -3.88,
+    "area": 0.708,
+    "slope": 0.571,
+    "rival_near": -0.591,
+    "rival_before": -0.154,
+    "rival_after": 0.166,
+    "gap_before": 3.46,
+    "gap_after": 4.49,
+    "gap": -2.03,
+    "interval": -2.54,
+    "alike": 1.21,
 }
-BIAS = -7.42
+BIAS = -7.36
 
 
 def detect_r_peaks(signal, *, fs, method="logistic"):
     """Find the R peaks of an ECG.
 
-    The default method decides in four steps. (1) The signal is averaged down to about 100 Hz and band-passed; the
-    local maxima of the rectified and smoothed 10–25 Hz band are the candidates. (2) Each candidate is described by
+    The default method decides in four steps. (1) Stretches in which all leads are flat, missing or nothing but faint
+    noise are left out, absurd samples are bridged, and the signal is brought below 25 Hz, to a rate of about 100 Hz;
+    the local maxima of its rectified and smoothed 10–25 Hz band are the candidates. (2) Each candidate is described by
     its height over a running level (a median of block maxima, which neither an artefact nor a change of gain upsets
     for long), the rest between beats, its area and slope over those of beats, higher candidates close by (a T wave
     follows its QRS, a P wave precedes it), the gaps to the presumed beats on both sides, and the resemblance to
@@ -43,18 +45,20 @@ def detect_r_peaks(signal, *, fs, method="logistic"):
 
     Several leads are brought to a common level, weighted by the quiet between their beats and combined by their root
     sum of squares, so that neither the gain nor the polarity of a lead matters; the peaks are those of the lead that
-    shows them best. The decision looks at the whole recording: it is not made for streams.
+    shows most of them best. The decision looks at the whole recording: it is not made for streams.
 
     Parameters
     ----------
     signal : array-like of shape (n_timepoints,) or (n_leads, n_timepoints)
         One ECG recording. The amplitude scale, offset and polarity do not matter. Values that are not finite are
-        bridged, and no peak is placed where every lead is missing.
+        bridged, and no peak is placed where every lead is missing. So are, by "logistic", flat lines of half a second
+        and more, and samples that deviate from the second around by ten times the usual range, as markers of invalid
+        values do.
     fs : float
-        Sampling frequency in Hz, from 100 to 1000.
+        Sampling frequency in Hz, from 50 to 4000.
     method : {"logistic", "xqrs"} or callable, default="logistic"
         "xqrs" is the detector of the wfdb package on the first lead. A callable ``(signal, fs)`` is given the
-        first lead, 1-D, and returns sample indices.
+        first lead, 1-D, without holes, and returns sample indices; those in holes are left out.
 
     Returns
     -------
@@ -89,25 +93,28 @@ def detect_r_peaks(signal, *, fs, method="logistic"):
     >>> detect_r_peaks(ecg, fs=360)[1:4]
     array([288, 576, 864])
     """
-    fs = check_fs(fs, low=_MIN_FS, high=_MAX_FS)
+    fs = check_fs(fs, low=MIN_FS, high=MAX_FS)
     leads = _check_signal(signal)
     if method == "xqrs":
-        return _with_callable(_xqrs, leads, fs)
+        return _with_callable(_xqrs, leads[0], fs)
     if callable(method):
-        return _with_callable(method, leads, fs)
+        return _with_callable(method, leads[0], fs)
     if method != "logistic":
         raise ValueError(f"method must be 'logistic', 'xqrs' or a callable, got {method!r}.")
-    missing = None
-    if not np.isfinite(leads).all():
-        leads, missing = _bridge(leads)
-    candidates = find_candidates(leads, fs)
+    signal = prepare_signal(leads, fs)
+    candidates = None if signal is None else find_candidates(signal)
     if candidates is None:
         return np.empty(0, dtype=np.int64)
-    score = score_candidates(candidates.features)
-    chosen = separate(candidates.centre / candidates.bands.rate, score)
-    peaks = np.sort(locate_peaks(leads, candidates, chosen, fs))
-    peaks = peaks[np.diff(peaks, prepend=-1) > 0]
-    return peaks if missing is None else peaks[~missing[peaks]]
+    return decide_peaks(candidates, score_candidates(candidates.features), fs)
+
+
+def decide_peaks(candidates, score, fs):
+    """Samples of the recording where the candidates of positive score have their peaks, no two too close."""
+    chosen = separate(candidates.time, score)
+    peaks = locate_peaks(candidates, chosen)
+    order = np.argsort(peaks, kind="stable")
+    peaks, score = peaks[order], score[chosen][order]
+    return candidates.signal.to_recording(peaks[separate(peaks / fs, score)])
 
 
 def score_candidates(features, weights=None, bias=None):
@@ -137,21 +144,13 @@ def _check_signal(signal):
     return np.atleast_2d(leads if leads.dtype in (np.float32, np.float64) else leads.astype(np.float64))
 
 
-def _bridge(leads):
-    """Straight lines over values that are not finite, and where all leads lack one."""
-    finite = np.isfinite(leads)
-    time = np.arange(leads.shape[1])
-    bridged = np.zeros(leads.shape)
-    for line, lead, known in zip(bridged, leads, finite, strict=True):
-        if known.any():
-            line[:] = np.interp(time, time[known], lead[known])
-    return bridged, ~finite.any(axis=0)
-
-
-def _with_callable(detector, leads, fs):
-    """Peaks of a foreign detector on the first lead, checked."""
-    peaks = np.asarray(detector(leads[0], fs))
-    last = leads.shape[1] - 1
+def _with_callable(detector, lead, fs):
+    """Peaks of a foreign detector on a lead without holes, checked; none where the lead has holes."""
+    known = np.isfinite(lead)
+    if not known.all():
+        lead = bridge(lead[None], ~known[None])[0]
+    peaks = np.asarray(detector(lead, fs)) if known.any() else np.empty(0)
+    last = lead.size - 1
     if peaks.size == 0:
         return np.empty(0, dtype=np.int64)
     numbers = peaks.ndim == 1 and peaks.dtype.kind in "iuf"
@@ -160,7 +159,8 @@ def _with_callable(detector, leads, fs):
             f"method must return a 1-D array of sample indices from 0 to {last}, "
             f"got {peaks.dtype} values of shape {peaks.shape}: {peaks.ravel()[:5]} …"
         )
-    return np.unique(peaks.astype(np.int64))
+    peaks = np.unique(peaks.astype(np.int64))
+    return peaks[known[peaks]]
 
 
 def _xqrs(signal, fs):
@@ -173,4 +173,4 @@ def _xqrs(signal, fs):
             from wfdb.processing import xqrs_detect
         except ImportError as error:
             raise ImportError("method='xqrs' needs the wfdb package: pip install wfdb.") from error
-        return xqrs_detect(np.nan_to_num(signal), fs=fs, verbose=False)
+        return xqrs_detect(signal, fs=fs, verbose=False)

@@ -7,11 +7,14 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-_RATE = 100.0  # Hz; work is done at the integer fraction of fs nearest to it
+from ._rpeaks_signal import BLOCK, N_BLOCKS, WorkingSignal, leave_out
+
 _QRS_BAND = (10.0, 25.0)  # Hz; above most of the energy of P and T waves
 _SHAPE_BAND = (3.0, 25.0)  # Hz; the deflections without the baseline
-_BLOCK = 1.5  # s; a block of this length holds a beat more often than not
-_N_BLOCKS = 9  # blocks in the running median of a level
+_SMALLEST = 2e-4  # of the usual range of a lead: a smaller level is rounding
+_FAINT = 1 / 30  # of the highest lasting level: what is lower is an ECG only if it rests between beats
+_LEAST_FAINT = 2  # blocks in a row
+_RESTLESS = 0.4  # of the maxima: noise does not rest below
 _FLOOR = 0.1  # of the record's level: the least that a local level may be
 _PRESUMED = 0.3  # of the level: higher candidates stand for beats until the decision
 _N_EXEMPLARS = 40
@@ -19,6 +22,7 @@ _N_BEATS = 9  # beats in the running median of their energies
 _HALF_QRS = 0.1  # s
 _NEAR_TIE = 0.2  # log ratio of rise to fall, below which the beats around vote
 _HUMP = 0.7  # of the highest: a hump that counts
+_DEAD = 0.1  # of the usual deflection of a lead: what is smaller is no QRS
 _ABSENT = -5.0  # log height of a neighbour that is not there
 
 
@@ -49,7 +53,7 @@ class Bands:
 
     @property
     def block(self):
-        return _samples(_BLOCK, self.rate)
+        return _samples(BLOCK, self.rate)
 
     def at_block(self, levels, index):
         """Values of ``levels`` (n_blocks,) in the blocks of the samples ``index``."""
@@ -62,26 +66,34 @@ class Candidates:
 
     Attributes
     ----------
+    signal : WorkingSignal
+        The recording.
     bands : Bands
         The filtered recording.
-    step : int
-        Samples of the recording in one sample of ``bands``.
     centre : ndarray of int64, shape (n_candidates,)
         Centres of the energy, in samples of ``bands``.
     features : dict of str to ndarray of shape (n_candidates,)
         What the decision looks at, by name.
     """
 
+    signal: WorkingSignal
     bands: Bands
-    step: int
     centre: np.ndarray
     features: dict
 
+    @property
+    def time(self):
+        """Centres in seconds, in the recording without its long dead stretches."""
+        return self.centre / self.bands.rate
 
-def find_candidates(leads, fs):
-    """Candidates of finite leads (n_leads, n_timepoints); None where the signal is too short or flat."""
-    step = max(1, round(fs / _RATE))
-    bands = _filter_bands(_decimate(leads, step), fs / step)
+
+def find_candidates(signal):
+    """Candidates of a :class:`WorkingSignal`; None where it is too short or flat."""
+    bands = _filter_bands(signal)
+    noise = None if bands is None else _faint_noise(bands)
+    if noise is not None:
+        signal = leave_out(signal, noise)
+        bands = None if signal is None else _filter_bands(signal)
     if bands is None:
         return None
     reach = _samples(_HALF_QRS, bands.rate)
@@ -100,31 +112,40 @@ def find_candidates(leads, fs):
         **_rhythm_features(centre / bands.rate, presumed),
         **_shape_features(_windows(bands.shape, peak, reach, stride=2), presumed),
     }
-    return Candidates(bands, step, centre, features)
+    return Candidates(signal, bands, centre, features)
 
 
-def locate_peaks(leads, candidates, chosen, fs):
-    """Sample indices of the dominant deflections of the chosen candidates, in the lead that shows them best.
+def locate_peaks(candidates, chosen):
+    """Samples of the signal's leads where the chosen candidates have their dominant deflections.
 
-    Two ambiguities are settled so that RR intervals do not jump from beat to beat. A QRS may rise and fall about
-    equally far: within a factor of exp(_NEAR_TIE) the direction most beats around take decides. A wide QRS may have
-    two humps: the first that comes near the highest is the peak, which is where annotators put their mark.
+    A candidate is looked for up to halfway to its neighbours, in the lead that shows most of them best, or in another
+    where that lead is dead. Two ambiguities are settled so that RR intervals do not jump from beat to beat. A QRS may
+    rise and fall about equally far: within a factor of exp(_NEAR_TIE) the direction most beats around take decides. A
+    wide QRS may have two humps: the first that comes near the highest is the peak, which is where annotators put their
+    mark.
     """
-    bands, centre, step = candidates.bands, candidates.centre[chosen], candidates.step
+    signal, bands, centre = candidates.signal, candidates.bands, candidates.centre[chosen]
     if centre.size == 0:
         return np.empty(0, dtype=np.int64)
-    reach = _samples(_HALF_QRS, bands.rate)
-    deflection = _windows(bands.shape, centre, reach)
-    main = np.median(np.abs(deflection).max(axis=-1), axis=1).argmax()
-    deflection, lead = deflection[main], leads[bands.kept[main]]
+    deflection, lead = _in_best_lead(_windows(bands.shape, centre, _samples(_HALF_QRS, bands.rate), territories=True))
     rise, fall = np.maximum(deflection.max(axis=1), 1e-9), np.maximum(-deflection.min(axis=1), 1e-9)
     balance = np.log(rise / fall)
     tendency = np.sign(median_filter(balance, _N_BEATS, mode="nearest"))
     sign = np.where(balance + _NEAR_TIE * tendency > 0, 1, -1)[:, None]
-    coarse = (centre - reach + _first_hump(deflection * sign)) * step + step // 2
-    near = _samples(0.004, fs) + step // 2
-    index = np.clip(coarse[:, None] + np.arange(-near, near + 1), 0, lead.size - 1)
-    return index[np.arange(centre.size), (lead[index] * sign).argmax(axis=1)].astype(np.int64)
+    coarse = signal.to_samples(centre - deflection.shape[1] // 2 + _first_hump(deflection * sign))
+    near = _samples(0.004, signal.step * bands.rate) + int(signal.step / 2)
+    index = np.clip(coarse[:, None] + np.arange(-near, near + 1), 0, signal.leads.shape[1] - 1)
+    values = signal.leads[bands.kept[lead][:, None], index] * sign
+    return index[np.arange(centre.size), values.argmax(axis=1)]
+
+
+def _in_best_lead(deflection):
+    """Windows (n_centres, n_times) of windows (n_leads, n_centres, n_times): each of one lead; and which lead."""
+    size = np.abs(deflection).max(axis=-1)
+    usual = np.median(size, axis=1)
+    best = usual.argmax()
+    lead = np.where(size[best] > _DEAD * usual[best], best, size.argmax(axis=0))
+    return deflection[lead, np.arange(lead.size)], lead
 
 
 def _first_hump(windows):
@@ -134,43 +155,71 @@ def _first_hump(windows):
     return np.where(high.any(axis=1), 1 + high.argmax(axis=1), windows.argmax(axis=1))
 
 
-def _filter_bands(work, rate):
+def _filter_bands(signal):
     """Filter and smooth all leads; None where there is nothing but a flat line, or less than one block of it."""
-    block = _samples(_BLOCK, rate)
+    work, rate = signal.work, signal.rate
+    block = _samples(BLOCK, rate)
+    n_blocks = work.shape[1] // block
     if work.shape[1] <= block:
         return None
     energy = _band_pass(work, _QRS_BAND, rate)
     total = _running_total(np.abs(energy, out=energy))
     envelope = _boxcar(total, _samples(0.15, rate) | 1)  # about one wide QRS
-    scale = np.median(_block_maxima(envelope, block), axis=1, keepdims=True)
-    alive = scale[:, 0] > 1e-6
+    share = signal.live_share(n_blocks, block)
+    dead = None if share is None else share < 0.5
+    scale = _median_of_blocks(_block_maxima(envelope, block), dead)
+    alive = scale[:, 0] > _SMALLEST
     if not alive.any():
         return None
     if not alive.all():
         work, total, envelope, scale = work[alive], total[alive], envelope[alive], scale[alive]
+        dead = None if dead is None else dead[alive]
     shape = _band_pass(work, _SHAPE_BAND, rate)
     if len(work) > 1:
-        scale *= _noisiness(envelope / scale, block)
+        scale *= _noisiness(envelope / scale, block, dead)
     for signals in (shape, total, envelope):
         signals /= scale
     envelope = _magnitude(envelope)
-    level = median_filter(_block_maxima(envelope, block), _N_BLOCKS, mode="nearest")
+    level = median_filter(_block_maxima(envelope, block), N_BLOCKS, mode="mirror")
     level = np.maximum(level, _FLOOR * np.median(level) + 1e-12)
     return Bands(rate, shape, envelope, total, level, np.flatnonzero(alive))
 
 
-def _noisiness(envelopes, block):
+def _faint_noise(bands):
+    """Where there is nothing but faint noise beside a record of much more, (n_stretches, 2); None without any.
+
+    The electrodes were off. An ECG rests between its beats, which noise does not: what is faint but rests is an ECG
+    beside artefacts.
+    """
+    largest = _block_maxima(bands.envelope, bands.block)
+    faint = bands.envelope < _FAINT * median_filter(largest, N_BLOCKS, mode="mirror").max()
+    edges = np.flatnonzero(np.diff(faint, prepend=False, append=False)).reshape(-1, 2)
+    edges = edges[edges[:, 1] - edges[:, 0] >= _LEAST_FAINT * bands.block]
+    if not len(edges):
+        return None
+    blocks = np.concatenate([_whole_blocks(bands.envelope[start:stop], bands.block) for start, stop in edges])
+    rest = np.median(np.percentile(blocks[:, ::8], 33, axis=1) / blocks.max(axis=1))
+    return edges if rest > _RESTLESS else None
+
+
+def _median_of_blocks(values, dead):
+    """Median over the blocks of each lead that are not dead, (n_leads, 1); zero for a lead without any."""
+    if dead is None:
+        return np.median(values, axis=1, keepdims=True)
+    of_leads = [np.median(row[~gone]) if not gone.all() else 0.0 for row, gone in zip(values, dead, strict=True)]
+    return np.array(of_leads, dtype=values.dtype)[:, None]
+
+
+def _noisiness(envelopes, block, dead):
     """What divides each lead (n_leads, 1): the square of its rest between beats, over that of the quietest lead."""
-    n_blocks = envelopes.shape[1] // block
-    thinned = envelopes[:, : n_blocks * block].reshape(len(envelopes), n_blocks, block)[..., ::8]
-    rest = np.maximum(np.median(np.percentile(thinned, 33, axis=2), axis=1, keepdims=True), 0.01)
+    thinned = _whole_blocks(envelopes, block)[..., ::8]
+    rest = np.maximum(_median_of_blocks(np.percentile(thinned, 33, axis=2), dead), 0.01)
     return (rest / rest.min()) ** 2
 
 
 def _height_features(bands, centre, relative):
     """Height over the local level, and how much of that height the rest of the signal reaches."""
-    n_blocks = bands.level.size
-    thinned = bands.envelope[: n_blocks * bands.block].reshape(n_blocks, bands.block)[:, ::8]
+    thinned = _whole_blocks(bands.envelope, bands.block)[:, ::8]
     third = thinned.shape[1] // 3
     quiet = median_filter(np.partition(thinned, third, axis=1)[:, third], 3, mode="nearest")
     return {
@@ -250,21 +299,6 @@ def _shape_features(windows, presumed):
     return {"alike": np.partition(correlation, beats.size - 3, axis=1)[:, beats.size - 3]}
 
 
-def _decimate(leads, step):
-    """Means of ``step`` consecutive samples without each lead's mean, scaled to one; float32 halves memory traffic."""
-    n_kept = leads.shape[1] // step * step
-    if n_kept == 0:
-        return np.empty((len(leads), 0), dtype=np.float32)
-    total = leads[:, 0:n_kept:step].astype(np.float64)
-    for offset in range(1, step):
-        total += leads[:, offset:n_kept:step]
-    mean = total.mean(axis=1, keepdims=True)
-    total -= mean
-    swing = np.abs(total).max(axis=1, keepdims=True)
-    swing[swing <= 1e-9 * np.abs(mean)] = np.inf  # a flat line, but for rounding
-    return (total / swing).astype(np.float32)
-
-
 @lru_cache(maxsize=32)
 def _butterworth(band, rate):
     sos = butter(2, band, "bandpass", fs=rate, output="sos")
@@ -310,9 +344,14 @@ def _magnitude(signals):
     return np.abs(signals[0]) if len(signals) == 1 else np.sqrt(np.square(signals).sum(axis=0))
 
 
-def _block_maxima(signals, block):
+def _whole_blocks(signals, block):
+    """Signals (..., n_times) as (..., n_blocks, block), without what is left at their end."""
     n_blocks = signals.shape[-1] // block
-    return signals[..., : n_blocks * block].reshape(*signals.shape[:-1], n_blocks, block).max(axis=-1)
+    return signals[..., : n_blocks * block].reshape(*signals.shape[:-1], n_blocks, block)
+
+
+def _block_maxima(signals, block):
+    return _whole_blocks(signals, block).max(axis=-1)
 
 
 def _samples(seconds, rate):
@@ -331,7 +370,16 @@ def _local_maxima(envelope, reach):
     return index
 
 
-def _windows(signals, centre, reach, stride=1):
-    """Windows (n_leads, n_centres, n_times) of ``reach`` samples on both sides, with the signal's end values held."""
-    index = np.clip(centre[:, None] + np.arange(-reach, reach + 1, stride), 0, signals.shape[1] - 1)
-    return signals[:, index]
+def _windows(signals, centre, reach, *, stride=1, territories=False):
+    """Windows (n_leads, n_centres, n_times) of ``reach`` samples on both sides, with the signal's end values held.
+
+    With ``territories`` a window ends halfway to the next centre on either side, and holds zeros from there on.
+    """
+    offsets = np.arange(-reach, reach + 1, stride)
+    index = centre[:, None] + offsets
+    windows = signals[:, np.clip(index, 0, signals.shape[1] - 1)]
+    if territories and centre.size > 1:
+        middle = (centre[1:] + centre[:-1]) / 2
+        first, last = np.append(-np.inf, middle), np.append(middle, np.inf)
+        windows[:, (index < first[:, None]) | (index > last[:, None])] = 0
+    return windows

@@ -15,14 +15,10 @@ from ..preprocessing._transformers import (
     output_dtype,
     wants_frame,
 )
+from ._beat_features import BEAT_FEATURES, beat_features, rr_intervals
 
 _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
 _RR_TIMEPOINTS = 128
-_BEAT_FEATURES = (
-    *("log_rr", "log_rr_previous_to_record", "log_rr_next_to_record", "log_rr_previous_to_next", "log_rr_spread"),
-    *("amplitude", "log_amplitude_to_record"),
-)
-_MOST_AMPLITUDE = 100.0  # over the record's median, and its inverse the least
 _AGGREGATES = {"median": np.median, "mean": np.mean}
 _LATE = 75  # percentile of the RR intervals before the beats, from which on beats are late
 
@@ -37,7 +33,8 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     :func:`~sklearn_ecg.preprocessing.extract_beats` is for.)
 
     The RR interval of a beat is half the time from the R peak before it to the one after it, so that the window of a
-    premature beat stays that of the rhythm around it; at the ends of a record it is the one interval there is.
+    premature beat stays that of the rhythm around it; at the ends of a record, and beside two seconds and more that are
+    flat, it is the one interval there is.
 
     Parameters
     ----------
@@ -253,9 +250,9 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         rows, layout = validate_rows(self, X, reset=True)
         if self.detection_lead is not None and self.detection_lead >= layout.n_leads:
             raise ValueError(f"detection_lead must be below the {layout.n_leads} lead(s), got {self.detection_lead}.")
-        unknown = [name for name in self.side_features if name not in _BEAT_FEATURES]
+        unknown = [name for name in self.side_features if name not in BEAT_FEATURES]
         if unknown:
-            raise ValueError(f"side_features must be among {_BEAT_FEATURES}, got {unknown}.")
+            raise ValueError(f"side_features must be among {BEAT_FEATURES}, got {unknown}.")
         self._grid = self._window_grid(check_fs(self.fs))
         self.fitted_params_ = {**self.get_params(deep=False), "side_features": tuple(self.side_features)}
         n_side = len(self.side_features) + layout.n_side_features
@@ -288,13 +285,10 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         """R peaks of the complete beats of a record (n_leads, n_timepoints), and RR intervals, all in samples.
 
         The intervals (n_beats, 3) are those before and after each beat, and the median of the record. At the ends of
-        the record the one there is stands for the other.
+        the record, and beside a dead stretch of two seconds, the one there is stands for the other.
         """
         peaks = self._detect(record)
-        between = np.diff(peaks.astype(float)) if len(peaks) > 1 else np.full(len(peaks), np.nan)
-        before, after = np.append(between[:1], between), np.append(between, between[-1:])
-        typical = np.full(len(peaks), np.median(between) if len(peaks) else np.nan)
-        intervals = np.stack([before[: len(peaks)], after[: len(peaks)], typical], axis=1)
+        intervals = rr_intervals(record, peaks, self.fitted_params_["fs"])
         span = intervals[:, :2].mean(axis=1) if self.fitted_params_["window"] == "rr" else 1.0
         first, last = peaks + self._grid[0] * span, peaks + self._grid[-1] * span
         complete = (first >= 0) & (last <= record.shape[-1] - 1)
@@ -346,7 +340,7 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         left, right = (record[:, at].astype(np.float64) for at in (floor, ceiling))
         beats = left + (positions - floor) * (right - left)  # (n_leads, n_beats, n_timepoints)
         amplitude = np.ptp(beats[fitted["detection_lead"] or 0], axis=-1)
-        features = _beat_features(rr / fitted["fs"], before, after, typical, amplitude)
+        features = beat_features(rr / fitted["fs"], before, after, typical, amplitude)
         columns = [features[name]()[:, None] for name in fitted["side_features"]]
         if fitted["deviation"] is not None:
             beats = np.concatenate([beats, beats - self._usual_beat(beats, before)])
@@ -365,27 +359,6 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _beat_features(rr, before, after, typical, amplitude):
-    """Name → function that gives the feature of every complete beat of a record."""
-    return {
-        "log_rr": lambda: np.log(rr),
-        "log_rr_previous_to_record": lambda: np.log(before / typical),
-        "log_rr_next_to_record": lambda: np.log(after / typical),
-        "log_rr_previous_to_next": lambda: np.log(before / after),
-        "log_rr_spread": lambda: np.full(len(rr), np.log(before / typical).std() if len(rr) else np.nan),
-        "amplitude": lambda: amplitude,
-        "log_amplitude_to_record": lambda: _log_to_median(amplitude),
-    }
-
-
-def _log_to_median(amplitude):
-    """Logarithm of amplitudes over their median, within bounds; zero where that is flat."""
-    usual = np.median(amplitude) if len(amplitude) else 0.0
-    if usual <= 0:
-        return np.zeros(len(amplitude))
-    return np.log(np.clip(amplitude / usual, 1 / _MOST_AMPLITUDE, _MOST_AMPLITUDE))
 
 
 def _grid_through_zero(before, after, n_points):

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import RowLayout, check_fs, signal_feature_names
-from ..preprocessing._rpeaks import REFRACTORY, detect_r_peaks
+from ..preprocessing._rpeaks import MAX_FS, MIN_FS, REFRACTORY, detect_r_peaks
 from ..preprocessing._transformers import SignalTransformer, lead_and_side_names, map_signals
 
 _LOWEST_PULSE = 1 / 3  # of the largest value of a train
@@ -35,7 +35,7 @@ class ImpulseTrainExtractor(SignalTransformer):
     Parameters
     ----------
     fs : float
-        Sampling frequency in Hz; from 100 to 1000 with ``method="peaks"``.
+        Sampling frequency in Hz; from 50 to 4000 with ``method="peaks"``.
     method : {"energy", "peaks", "fixed_period"}, default="energy"
         What tells the heartbeats.
     binary : bool, default=False
@@ -135,7 +135,7 @@ class ImpulseTrainExtractor(SignalTransformer):
 
     def _prepare(self, layout):
         by_detector = self.method == "peaks"
-        fs = check_fs(self.fs, low=100.0, high=1000.0) if by_detector else check_fs(self.fs)
+        fs = check_fs(self.fs, low=MIN_FS, high=MAX_FS) if by_detector else check_fs(self.fs)
         half = max(0, round((self.window * fs - 1) / 2))
         half = min(half, layout.n_timepoints)  # what is further away never meets the record
         window = np.hamming(2 * half + 1)
