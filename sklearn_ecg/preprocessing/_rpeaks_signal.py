@@ -266,7 +266,7 @@ def _absurd_samples(lead, hot, limit, width, fs):
         start, stop = first * width, min(last * width, lead.size)
         before = min(reach, start)
         piece = lead[start - before : stop + reach].astype(np.float64)
-        away = np.abs(piece - median_filter(piece, 2 * reach + 1, mode="nearest"))
+        away = np.abs(piece - median_filter(piece, 2 * reach + 1, mode="mirror"))
         mask[start:stop] = away[before : before + stop - start] > np.repeat(limit[first:last], width)[: stop - start]
     return mask
 
