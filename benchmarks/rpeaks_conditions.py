@@ -31,8 +31,8 @@ PROTOCOL = {
     "sampling frequency": "polyphase resampling from 360 Hz; peaks are compared in time",
     "hum": "a sine of 1 mV added at the sampling frequency; at 50 and 64 Hz it lies in the band of the QRS or below "
     "it, and no filter can tell it from an ECG",
-    "dead stretches": "30 min of zeros (or NaN) after the record; ten minutes of zeros before it and between its halves; "
-    "peaks there count as false",
+    "dead stretches": "30 min of zeros (or NaN) after the record; ten minutes of zeros before it and between its "
+    "halves; peaks there count as false",
     "absurd samples": "one sample of -32768 mV (or -2**31) in every half minute",
     "cpu": "process time of the detection alone, one thread, per hour of signal",
 }

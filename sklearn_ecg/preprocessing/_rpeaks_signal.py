@@ -172,26 +172,24 @@ def across_dead(leads, peaks, fs):
 def _missing_of_lead(lead, fs):
     """Mask of one lead, None where nothing is missing, and its usual range."""
     width, gone = max(2, round(_TILE * fs)), None
-    tiles = _tiles(lead, width)
-    low, high = tiles.min(axis=1), tiles.max(axis=1)
+    low, high = _extremes(lead, width)
     if not (np.isfinite(low) & np.isfinite(high)).all():
         finite = np.isfinite(lead)
         if not finite.any():
             return ~finite, 0.0
         gone = ~finite
         lead = np.interp(np.arange(lead.size), np.flatnonzero(finite), lead[finite])
-        tiles = _tiles(lead, width)
-        low, high = tiles.min(axis=1), tiles.max(axis=1)
+        low, high = _extremes(lead, width)
     with np.errstate(over="ignore"):
         span = high - low
     still = span <= _ROUNDING * np.maximum(np.abs(low), np.abs(high))
     if still.any():
-        gone = _either(gone, _flat_stretches(tiles, still, _LEAST_FLAT * fs)[: lead.size])
-    live = np.ones(len(tiles), dtype=bool) if gone is None else ~_tiles(gone, width).all(axis=1)
+        gone = _either(gone, _flat_stretches(_tiles(lead, width), still, _LEAST_FLAT * fs)[: lead.size])
+    live = np.ones(low.size, dtype=bool) if gone is None else ~_tiles(gone, width).all(axis=1)
     usual, here = _usual_ranges(low[live], high[live])
     if usual == 0:
         return np.ones(lead.size, dtype=bool), 0.0
-    limit = np.full(len(tiles), _ABSURD * usual)
+    limit = np.full(low.size, _ABSURD * usual)
     limit[live] = _ABSURD * here
     hot = live & (span > limit)
     if hot.any():
@@ -201,6 +199,14 @@ def _missing_of_lead(lead, fs):
 
 def _either(mask, other):
     return other if mask is None else mask | other
+
+
+def _extremes(lead, width):
+    """Least and largest value of each tile, of which the last one may be short."""
+    whole = lead[: lead.size // width * width].reshape(-1, width)
+    low, high = whole.min(axis=1), whole.max(axis=1)
+    rest = lead[whole.size :]
+    return (np.append(low, rest.min()), np.append(high, rest.max())) if rest.size else (low, high)
 
 
 def _tiles(lead, width):
