@@ -210,7 +210,7 @@ def fit_weights(recordings, found, names):
     rows, labels = [], []
     for record in MITDB_DS1:
         candidates = found[record]
-        centre = candidates.signal.to_samples(candidates.centre)
+        centre = candidates.sample
         label = np.zeros(centre.size, dtype=bool)
         label[match_beats(recordings.reference[record], centre, fs=recordings.fs).pairs[:, 1]] = True
         kept = np.isin(centre, outside(centre, recordings.spans[record]))
@@ -230,7 +230,7 @@ def decide_peaks(recordings, found, weights, bias, centres=False):
     for name, candidates in found.items():
         score = _rpeaks.score_candidates(candidates.features, weights, bias)
         if centres:
-            peaks[name] = candidates.signal.to_samples(candidates.centre[_rpeaks.separate(candidates.time, score)])
+            peaks[name] = candidates.sample[_rpeaks.separate(candidates.time, score)]
         else:
             peaks[name] = _rpeaks.decide_peaks(candidates, score, recordings.fs)
     return peaks

@@ -12,21 +12,21 @@ MIN_FS, MAX_FS = 50.0, 4000.0  # Hz
 REFRACTORY = 0.22  # s between two beats
 
 WEIGHTS = {
-    "height": 1.29,
-    "quiet": -1.8,
-    "busy": -3.88,
-    "area": 0.708,
-    "slope": 0.571,
-    "rival_near": -0.591,
-    "rival_before": -0.154,
-    "rival_after": 0.166,
-    "gap_before": 3.46,
-    "gap_after": 4.49,
-    "gap": -2.03,
-    "interval": -2.54,
-    "alike": 1.21,
+    "height": 1.25,
+    "quiet": -1.85,
+    "busy": -3.82,
+    "area": 0.745,
+    "slope": 0.619,
+    "rival_near": -0.601,
+    "rival_before": -0.16,
+    "rival_after": 0.161,
+    "gap_before": 3.64,
+    "gap_after": 4.65,
+    "gap": -2.16,
+    "interval": -2.52,
+    "alike": 1.17,
 }
-BIAS = -7.36
+BIAS = -7.52
 
 
 def detect_r_peaks(signal, *, fs, method="logistic"):
@@ -114,7 +114,8 @@ def decide_peaks(candidates, score, fs):
     peaks = locate_peaks(candidates, chosen)
     order = np.argsort(peaks, kind="stable")
     peaks, score = peaks[order], score[chosen][order]
-    return candidates.signal.to_recording(peaks[separate(peaks / fs, score)])
+    peaks = peaks[separate(peaks / fs, score)]
+    return candidates.signal.to_recording(peaks[candidates.signal.has(peaks)])
 
 
 def score_candidates(features, weights=None, bias=None):

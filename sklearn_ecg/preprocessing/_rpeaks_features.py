@@ -86,6 +86,11 @@ class Candidates:
         """Centres in seconds, in the recording without its long dead stretches."""
         return self.centre / self.bands.rate
 
+    @property
+    def sample(self):
+        """Centres in samples of the recording."""
+        return self.signal.to_recording(self.signal.to_samples(self.centre))
+
 
 def find_candidates(signal):
     """Candidates of a :class:`WorkingSignal`; None where it is too short or flat."""

@@ -56,10 +56,12 @@ class WorkingSignal:
         return np.rint(np.asarray(index) * self.step + self.offset).astype(np.int64)
 
     def to_recording(self, samples):
-        """Places in the recording of samples of ``leads``, without those that no lead has."""
-        if self.missing is not None:
-            samples = samples[~self.missing[:, samples].all(axis=0)]
+        """Places in the recording of samples of ``leads``."""
         return samples if self.kept is None else self.kept[samples]
+
+    def has(self, samples):
+        """Whether any lead has these samples of ``leads``: not bridged in all of them."""
+        return np.full(samples.shape, True) if self.missing is None else ~self.missing[:, samples].all(axis=0)
 
     def live_share(self, n_blocks, block):
         """Share of each block of ``work`` that is not bridged, (n_leads, n_blocks); None where nothing is bridged."""
