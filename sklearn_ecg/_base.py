@@ -3,16 +3,18 @@
 import copy
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
-from ._parameters import SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
 from ._splitting import validation_split
 from ._training import (
     DTYPES,
@@ -35,19 +37,93 @@ from ._training import (
     to_tensors,
 )
 from ._validation import validate_rows
+from .parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
 
 
-class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
+class RowsOnDevice(WithParameters):
+    """How 2-D rows are read, and where the networks compute."""
+
+    n_leads: int = parameter("Leads in a 2-D row. 3-D input speaks for itself.", COUNT, default=1, training=True)
+    n_side_features: int = parameter(
+        "Columns at the end of a 2-D row that are not signal (RR intervals, age).",
+        [Interval(Integral, 0, None, closed="left")],
+        default=0,
+        training=True,
+    )
+    device: str = parameter(
+        '"auto" takes a GPU if there is one; otherwise a torch device.', [str], default="auto", training=True
+    )
+
+
+class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
     """A scikit-learn estimator that owns a skorch net.
 
     A method gives ``_make_module`` and ``_make_criterion`` and calls ``_train`` in its ``fit``; everything else
     (seeds, devices, batches, weights, early stopping, plain pickled state) is here.
     """
 
+    max_epochs: int = parameter("Passes over the training rows at most.", COUNT, default=20, training=True)
+    batch_size: int = parameter("Rows in a batch, in training and in prediction.", COUNT, default=128, training=True)
+    lr: float = parameter("Learning rate.", POSITIVE, default=0.001, training=True)
+    lr_schedule: str = parameter(
+        '"one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it '
+        "to nearly nothing by its end.",
+        one_of("constant", "one-cycle"),
+        default="constant",
+        training=True,
+    )
+    weight_decay: float = parameter("Weight decay of the optimizer.", NOT_NEGATIVE, default=0.0001, training=True)
+    optimizer: str = parameter(
+        'Optimizer; "sgd" has momentum 0.9.',
+        one_of("adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"),
+        default="adamw",
+        training=True,
+    )
+    early_stopping: bool = parameter(
+        "Split off validation rows, stop when their loss no longer falls, and keep the best weights.",
+        BOOLEAN,
+        default=False,
+        training=True,
+    )
+    validation_fraction: float = parameter(
+        "Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.",
+        [Interval(Real, 0, 1, closed="neither")],
+        default=0.1,
+        training=True,
+    )
+    patience: int = parameter(
+        "Epochs without a better validation loss before ``early_stopping`` stops.", COUNT, default=5, training=True
+    )
+    precision: str = parameter(
+        "Numbers the network computes with.",
+        one_of("float32", "float64", "bf16-mixed"),
+        default="float32",
+        training=True,
+    )
+    norm: str = parameter("Normalisation after each convolution.", one_of("batch", "group"), default="batch")
+    dropout: float = parameter("Share of units dropped in training.", SHARE, default=0.2, training=True)
+    callbacks: list | None = parameter(
+        "Further callbacks, copied for each fit.",
+        [list, None],
+        default=None,
+        kind="list of skorch callbacks or None",
+        training=True,
+        kept=False,
+    )
+    warm_start: bool = parameter(
+        "Continue from the fitted weights, with the classes and the layout seen before.",
+        BOOLEAN,
+        default=False,
+        training=True,
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        "Seed of the weights, the batches and the dropout.", ["random_state"], default=None, training=True
+    )
+    verbose: int = parameter(
+        "1 shows a progress bar with loss, validation score and time left.", ["verbose"], default=0, training=True
+    )
+
     __metadata_request__fit = {"groups": True}
-    _parameter_constraints: dict = {**SHARED_CONSTRAINTS}
-    _size_parameters: tuple = ()
-    _transient_parameters: tuple = ("callbacks",)  # a fitted estimator keeps no second copy of these
     _validation_score = None
     _frozen_parts: tuple = ()
     _anchor = 0.0
@@ -85,15 +161,13 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     def _begin_fit(self):
         """Check what must be right before the data are looked at; a fit that fails leaves no half-fitted estimator."""
         resolve_device(self.device)
-        for name in self._size_parameters:
-            check_sizes(name, getattr(self, name))
         if not self._continues():
             for name in ("net_", "module_"):
                 vars(self).pop(name, None)
             return
         frozen = self._module_arguments["params"]
-        for name in set(self._get_param_names()) - TRAINING_PARAMETERS:
-            if repr(getattr(self, name)) != repr(frozen[name]):
+        for name, declared in self._declared_parameters.items():
+            if not declared.training and repr(getattr(self, name)) != repr(frozen[name]):
                 raise ValueError(
                     f"warm_start=True continues a module fitted with {name}={frozen[name]!r}, got "
                     f"{name}={getattr(self, name)!r}. Set warm_start=False to begin anew."
@@ -196,7 +270,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _keep(self, net, n_outputs):
         """Keep what was trained, without the data; an interrupted training is kept, too, and the interrupt raised."""
-        kept = [name for name in self._get_param_names() if name not in self._transient_parameters]
+        kept = [name for name, declared in self._declared_parameters.items() if declared.kept is not False]
         params = {name: copy.deepcopy(getattr(self, name)) for name in kept}
         self._module_arguments = {"params": params, "sizes": self._sizes(n_outputs)}
         net.train_split = None
@@ -258,3 +332,16 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+class AugmentedTraining(WithParameters):
+    """Training signals that are changed at random, for estimators that can do with it."""
+
+    augment: Callable | None = parameter(
+        "Changes the signals of each training batch: a function from a tensor (n_samples, n_leads, "
+        "n_timepoints) to one of the same shape, such as "
+        ":class:`~sklearn_ecg.augmentation.BeatAugmentation`.",
+        [callable, None],
+        default=None,
+        training=True,
+    )

@@ -9,15 +9,36 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from ._base import NeuralEstimator
-from ._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS
+from ._base import AugmentedTraining, NeuralEstimator
 from .nn.losses import BinaryCrossEntropy, CrossEntropy, FocalLoss
+from .parameters import NOT_NEGATIVE, one_of, parameter
 
 
-class NeuralClassifier(ClassifierMixin, NeuralEstimator):
+class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
     """A neural estimator that classifies: labels of any kind, or indicators of labels that go together."""
 
-    _parameter_constraints: dict = {**SHARED_CONSTRAINTS, **CLASSIFIER_CONSTRAINTS}
+    loss: str = parameter(
+        '"focal" weighs each row by how far its class was missed [2]_.',
+        one_of("cross_entropy", "focal"),
+        default="cross_entropy",
+        training=True,
+    )
+    focal_gamma: float = parameter(
+        "Exponent of the focal loss: how much less a row counts that is classified well.",
+        NOT_NEGATIVE,
+        default=2.0,
+        training=True,
+    )
+    focal_alpha: dict | str | None = parameter(
+        'Factors of the classes in the focal loss; "inverse_sqrt" makes them proportional to the inverse '
+        "square root of their frequency.",
+        [dict, *one_of("inverse_sqrt"), None],
+        default="inverse_sqrt",
+        training=True,
+    )
+    class_weight: dict | str | None = parameter(
+        "Weights of the classes in the loss.", [dict, *one_of("balanced"), None], default=None, training=True
+    )
 
     _multi_label = False
 

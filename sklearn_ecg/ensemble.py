@@ -1,7 +1,9 @@
 """Ensembles of classifiers, mixed by held-out score or by confidence."""
 
+from collections.abc import Callable
 from inspect import signature
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -10,16 +12,17 @@ from sklearn.ensemble._base import _BaseHeterogeneousEnsemble, _fit_single_estim
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import Bunch, _safe_indexing, get_tags, indexable
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _raise_for_params, process_routing
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _check_y, check_is_fitted
 
 from ._validation import _flatten_cube
+from .parameters import BOOLEAN, COUNT, WithParameters, one_of, parameter
 
 
-class TopKVotingClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
+class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEnsemble):
     """Soft voting among the k best models, or among the k most probable classes of each model.
 
     The "Top2-Weighted" ensemble [1]_ can be read in two ways, and both are here:
@@ -33,30 +36,6 @@ class TopKVotingClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     A model is scored once, on all its held-out probabilities together: a macro-averaged score of single folds misleads
     where a rare class is absent. To the scorer, the most probable class is the prediction (a threshold that a model
     tunes for itself has no part in the mixture), and the probabilities (of two, the difference) the decision function.
-
-    Parameters
-    ----------
-    estimators : list of (str, estimator) tuples
-        Classifiers with ``predict_proba``, as in :class:`~sklearn.ensemble.VotingClassifier`; "drop" leaves one out.
-        They see the labels as given, and 3-D signals as 2-D rows unless they, or a part of them, take 3-D.
-    k : int, default=2
-        Number of models (at most as many as there are), or of classes of each model (more than there are is all).
-    by : {"model", "prediction"}, default="model"
-        What the k best are chosen among.
-    scoring : str or callable, default="f1_macro"
-        Name of a scikit-learn scorer, or ``scorer(estimator, X, y)`` that returns one number, greater is better.
-    cv : int, cross-validation splitter or iterable, default=None
-        Folds on which the models are scored; they need not cover every row. None is 5 folds. With None or an int they
-        are stratified and not shuffled, and share no group where ``fit`` gets ``groups``.
-    weights : {"score", "confidence", "uniform"}, default="score"
-        Weights of the models: their scores (zero if negative), their largest probability in the row, or all alike.
-    prefit : bool, default=False
-        The estimators are fitted already, and ``fit`` only scores them on its rows, which should be held out. Where the
-        ensemble may be cloned, wrap them in :class:`~sklearn.frozen.FrozenEstimator`, or they lose their fit.
-    n_jobs : int, default=None
-        Processes that fit models and folds side by side; None is one.
-    verbose : int, default=0
-        1 prints the time of every fit.
 
     Attributes
     ----------
@@ -91,42 +70,52 @@ class TopKVotingClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     ['bayes', 'linear']
     """
 
+    estimators: Any = parameter(
+        'Classifiers with ``predict_proba``, as in :class:`~sklearn.ensemble.VotingClassifier`; "drop" '
+        "leaves one out. They see the labels as given, and 3-D signals as 2-D rows unless they, or a part "
+        "of them, take 3-D.",
+        [list],
+        kind="list of (str, estimator) tuples",
+        kw_only=False,
+    )
+    k: int = parameter(
+        "Number of models (at most as many as there are), or of classes of each model (more than there are is all).",
+        COUNT,
+        default=2,
+    )
+    by: str = parameter("What the k best are chosen among.", one_of("model", "prediction"), default="model")
+    scoring: str | Callable = parameter(
+        "Name of a scikit-learn scorer, or ``scorer(estimator, X, y)`` that returns one number, greater is better.",
+        [StrOptions(set(get_scorer_names())), callable],
+        default="f1_macro",
+        kind="str or callable",
+    )
+    cv: Any = parameter(
+        "Folds on which the models are scored; they need not cover every row. None is 5 folds. With None or "
+        "an int they are stratified and not shuffled, and share no group where ``fit`` gets ``groups``.",
+        ["cv_object"],
+        default=None,
+        kind="int, cross-validation splitter or iterable",
+    )
+    weights: str = parameter(
+        "Weights of the models: their scores (zero if negative), their largest probability in the row, or all alike.",
+        one_of("score", "confidence", "uniform"),
+        default="score",
+    )
+    prefit: bool = parameter(
+        "The estimators are fitted already, and ``fit`` only scores them on its rows, which should be held "
+        "out. Where the ensemble may be cloned, wrap them in :class:`~sklearn.frozen.FrozenEstimator`, or "
+        "they lose their fit.",
+        BOOLEAN,
+        default=False,
+    )
+    n_jobs: int | None = parameter(
+        "Processes that fit models and folds side by side; None is one.", [Integral, None], default=None, kind="int"
+    )
+    verbose: int = parameter("1 prints the time of every fit.", ["verbose"], default=0, training=True)
+
     # they go to the splitter, the scorer and the estimators, each of which says what it wants
     __metadata_request__fit = {"groups": UNUSED, "sample_weight": UNUSED}
-    _parameter_constraints: dict = {
-        "estimators": [list],
-        "k": [Interval(Integral, 1, None, closed="left")],
-        "by": [StrOptions({"model", "prediction"})],
-        "scoring": [StrOptions(set(get_scorer_names())), callable],
-        "cv": ["cv_object"],
-        "weights": [StrOptions({"score", "confidence", "uniform"})],
-        "prefit": ["boolean"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        estimators,
-        *,
-        k=2,
-        by="model",
-        scoring="f1_macro",
-        cv=None,
-        weights="score",
-        prefit=False,
-        n_jobs=None,
-        verbose=0,
-    ):
-        super().__init__(estimators=estimators)
-        self.k = k
-        self.by = by
-        self.scoring = scoring
-        self.cv = cv
-        self.weights = weights
-        self.prefit = prefit
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, groups=None, sample_weight=None, **fit_params):

@@ -1,7 +1,7 @@
 """Adaptation of a fitted classifier to a patient of whom a few beats are labelled."""
 
 import copy
-from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -9,15 +9,16 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted
 
 from .._base_classifier import NeuralClassifier
+from ..parameters import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
 
 
-class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class AdaptedClassifier(WithParameters, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """A fitted neural classifier, trained on with a few labelled beats of a new patient.
 
     The classifier handed over in a :class:`~sklearn.frozen.FrozenEstimator` stays as it is; a copy of its network goes
@@ -26,34 +27,6 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     class the new patient has not shown yet is not lost; ``shrinkage`` leaves the training alone and mixes the answers,
     so that a class keeps the more of the base's probability the fewer labels it has. The base's loss, optimizer and
     augmentation stay; its class weights, early stopping and schedule of the learning rate do not.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A neural classifier, or a Pipeline that ends in one. In a FrozenEstimator it must be fitted, and its earlier
-        steps transform the rows as they are; otherwise a clone of it is fitted to the rows given to ``fit`` first.
-    layers : {"head", "all"}, default="all"
-        What is trained: the head (the side features' layers and those behind the summary of the signal), or everything.
-    anchor : float, default=0.0
-        Factor of half the squared distance of the weights from the base's, which is added to the loss.
-    source_share : float, default=0.5
-        Share of the total weight that ``X_source`` gets, where it is given.
-    max_epochs : int, default=20
-        Passes over the rows.
-    batch_size : int, default=128
-        Rows in a batch.
-    lr : float, default=1e-3
-        Learning rate.
-    shrinkage : float, default=0.0
-        Number k of labels: a class of which the patient has n labels gets the probability
-        p_adapted^(n / (n + k)) · p_base^(k / (n + k)), over the sum of all; a probability below 1e-6 is taken as 1e-6.
-        So a class without labels stays the base's, and one with many becomes the adapted network's; 0 takes the adapted
-        network's throughout. Labels count by their ``sample_weight``; those of ``X_source`` do not count.
-    settings : dict or None, default=None
-        Further parameters of the classifier that are changed for the adaptation and leave its weights' shapes alone:
-        ``{"dropout": 0.0, "class_weight": "balanced"}``.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the batches and the dropout.
 
     Attributes
     ----------
@@ -86,43 +59,49 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> proba = adapted.fit(patient.data[few], patient.target[few]).predict_proba(patient.data[20:])
     """
 
-    _parameter_constraints: dict = {
-        "estimator": [HasMethods(["fit", "predict_proba"])],
-        "layers": [StrOptions({"head", "all"})],
-        "anchor": [Interval(Real, 0, None, closed="left")],
-        "source_share": [Interval(Real, 0, 1, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "shrinkage": [Interval(Real, 0, None, closed="left")],
-        "settings": [dict, None],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        estimator,
-        *,
-        layers="all",
-        anchor=0.0,
-        source_share=0.5,
-        max_epochs=20,
-        batch_size=128,
-        lr=1e-3,
-        shrinkage=0.0,
-        settings=None,
-        random_state=None,
-    ):
-        self.estimator = estimator
-        self.layers = layers
-        self.anchor = anchor
-        self.source_share = source_share
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.shrinkage = shrinkage
-        self.settings = settings
-        self.random_state = random_state
+    estimator: Any = parameter(
+        "A neural classifier, or a Pipeline that ends in one. In a FrozenEstimator it must be fitted, and "
+        "its earlier steps transform the rows as they are; otherwise a clone of it is fitted to the rows "
+        "given to ``fit`` first.",
+        [HasMethods(["fit", "predict_proba"])],
+        kind="estimator",
+        kw_only=False,
+    )
+    layers: str = parameter(
+        "What is trained: the head (the side features' layers and those behind the summary of the signal), "
+        "or everything.",
+        one_of("head", "all"),
+        default="all",
+    )
+    anchor: float = parameter(
+        "Factor of half the squared distance of the weights from the base's, which is added to the loss.",
+        NOT_NEGATIVE,
+        default=0.0,
+    )
+    source_share: float = parameter(
+        "Share of the total weight that ``X_source`` gets, where it is given.", SHARE, default=0.5
+    )
+    max_epochs: int = parameter("Passes over the rows.", COUNT, default=20)
+    batch_size: int = parameter("Rows in a batch.", COUNT, default=128)
+    lr: float = parameter("Learning rate of the adaptation.", POSITIVE, default=1e-3)
+    shrinkage: float = parameter(
+        "Number k of labels: a class of which the patient has n labels gets the probability p_adapted^(n / "
+        "(n + k)) · p_base^(k / (n + k)), over the sum of all; a probability below 1e-6 is taken as 1e-6. "
+        "So a class without labels stays the base's, and one with many becomes the adapted network's; 0 "
+        "takes the adapted network's throughout. Labels count by their ``sample_weight``; those of "
+        "``X_source`` do not count.",
+        NOT_NEGATIVE,
+        default=0.0,
+    )
+    settings: dict | None = parameter(
+        "Further parameters of the classifier that are changed for the adaptation and leave its weights' "
+        'shapes alone: ``{"dropout": 0.0, "class_weight": "balanced"}``.',
+        [dict, None],
+        default=None,
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        "Seed of the batches and the dropout.", ["random_state"], default=None
+    )
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, X_source=None, y_source=None):

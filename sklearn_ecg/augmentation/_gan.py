@@ -1,5 +1,6 @@
 """Rows of the rare classes made by a class-conditional Wasserstein GAN, as an imbalanced-learn sampler."""
 
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,20 +9,21 @@ from imblearn.utils import check_sampling_strategy, check_target_type
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._parameters import SHARED_CONSTRAINTS, check_sizes
+from .._base import RowsOnDevice
 from .._training import DTYPES, present_device, resolve_device, seeded, to_arrays, to_tensors
 from .._validation import validate_rows
 from ..nn.gan import Critic, Generator
+from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
 from ._wgan import ClassRows, WassersteinTraining, generate
 
 _ROWS_AT_ONCE = 1024
 
 
-class GANSampler(BaseOverSampler):
+class GANSampler(RowsOnDevice, BaseOverSampler):
     """Over-sample the rare classes with signals that a generative adversarial network makes.
 
     A generator makes rows of a given class from noise; a critic, which sees real and made rows of the class, estimates
@@ -31,51 +33,6 @@ class GANSampler(BaseOverSampler):
     side features are made together. All classes are learned, each with an equal share of every batch, so that the
     frequent ones lend their shape to the rare. Rows are standardised inside and come back in the units of ``X``. The
     sizes are our own; so are the running average of the generator's weights and the falling learning rate.
-
-    Parameters
-    ----------
-    sampling_strategy : float, str, dict or callable, default="auto"
-        Classes to over-sample and how far, as everywhere in imbalanced-learn: "auto" or "not majority" bring every
-        class up to the most frequent one, "minority" only the rarest, "all" takes the most frequent in, too (nothing
-        is made of it). A float is the wanted ratio of the rarer class of two to the other. A dict gives the wanted
-        number of rows of a class, a callable makes such a dict of ``y``.
-    latent_size : int, default=32
-        Numbers of noise that a row is made from.
-    hidden_size : int, default=64
-        Units of the dense layers of both networks.
-    channels : sequence of int, default=(32, 16)
-        Filters of each block of the generator, which doubles the number of samples. The critic has them in reverse
-        order and halves it.
-    kernel_size : int, default=5
-        Samples in each filter.
-    n_critic : int, default=5
-        Steps of the critic for each step of the generator.
-    gradient_penalty : float, default=10.0
-        Weight of the gradient penalty.
-    averaging : float, default=0.99
-        The generator that is kept follows the trained one by 1 - ``averaging`` of the way in every step; 0 keeps the
-        last one.
-    clip : bool, default=True
-        Keep every column of a generated row within the range seen in its class. A class of a single row is then
-        repeated as it is.
-    n_leads : int, default=1
-        Leads in a 2-D row. 3-D input speaks for itself.
-    n_side_features : int, default=0
-        Columns at the end of a 2-D row that are not signal (RR intervals, age).
-    n_steps : int, default=1500
-        Steps of the generator.
-    batch_size : int, default=64
-        Real rows in a batch, drawn with replacement, and as many generated ones.
-    lr : float, default=2e-3
-        Learning rate of both networks at the first step; it falls linearly towards zero.
-    device : str, default="auto"
-        "auto" takes a GPU if there is one; otherwise a torch device.
-    precision : {"float32", "float64"}, default="float32"
-        Numbers the network computes with.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the noise.
-    verbose : int, default=0
-        1 shows a progress bar with the losses and time left.
 
     Attributes
     ----------
@@ -134,64 +91,58 @@ class GANSampler(BaseOverSampler):
     (3, 16)
     """
 
-    _parameter_constraints: dict = {
-        **BaseOverSampler._parameter_constraints,
-        "latent_size": [Interval(Integral, 1, None, closed="left")],
-        "hidden_size": [Interval(Integral, 1, None, closed="left")],
-        "channels": ["array-like"],
-        "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "n_critic": [Interval(Integral, 1, None, closed="left")],
-        "gradient_penalty": [Interval(Real, 0, None, closed="left")],
-        "averaging": [Interval(Real, 0, 1, closed="left")],
-        "clip": ["boolean"],
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "precision": [StrOptions({"float32", "float64"})],
-        **{
-            name: SHARED_CONSTRAINTS[name]
-            for name in ("n_leads", "n_side_features", "batch_size", "lr", "device", "random_state", "verbose")
-        },
-    }
-
-    def __init__(
-        self,
-        *,
-        sampling_strategy="auto",
-        latent_size=32,
-        hidden_size=64,
-        channels=(32, 16),
-        kernel_size=5,
-        n_critic=5,
-        gradient_penalty=10.0,
-        averaging=0.99,
-        clip=True,
-        n_leads=1,
-        n_side_features=0,
-        n_steps=1500,
-        batch_size=64,
-        lr=2e-3,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(sampling_strategy=sampling_strategy)
-        self.latent_size = latent_size
-        self.hidden_size = hidden_size
-        self.channels = channels
-        self.kernel_size = kernel_size
-        self.n_critic = n_critic
-        self.gradient_penalty = gradient_penalty
-        self.averaging = averaging
-        self.clip = clip
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
-        self.n_steps = n_steps
-        self.batch_size = batch_size
-        self.lr = lr
-        self.device = device
-        self.precision = precision
-        self.random_state = random_state
-        self.verbose = verbose
+    sampling_strategy: float | str | dict | Callable = parameter(
+        'Classes to over-sample and how far, as everywhere in imbalanced-learn: "auto" or "not majority" '
+        'bring every class up to the most frequent one, "minority" only the rarest, "all" takes the most '
+        "frequent in, too (nothing is made of it). A float is the wanted ratio of the rarer class of two to "
+        "the other. A dict gives the wanted number of rows of a class, a callable makes such a dict of "
+        "``y``.",
+        [
+            Interval(Real, 0, 1, closed="right"),
+            *one_of("all", "auto", "minority", "not majority", "not minority"),
+            Mapping,
+            callable,
+        ],
+        default="auto",
+        kind="float, str, dict or callable",
+    )
+    latent_size: int = parameter("Numbers of noise that a row is made from.", COUNT, default=32)
+    hidden_size: int = parameter("Units of the dense layers of both networks.", COUNT, default=64)
+    channels: Sequence[int] = parameter(
+        "Filters of each block of the generator, which doubles the number of samples. The critic has them "
+        "in reverse order and halves it.",
+        SIZES,
+        default=(32, 16),
+    )
+    kernel_size: int = parameter("Samples in each filter of both networks.", COUNT, default=5)
+    n_critic: int = parameter("Steps of the critic for each step of the generator.", COUNT, default=5)
+    gradient_penalty: float = parameter("Weight of the gradient penalty.", NOT_NEGATIVE, default=10.0)
+    averaging: float = parameter(
+        "The generator that is kept follows the trained one by 1 - ``averaging`` of the way in every step; "
+        "0 keeps the last one.",
+        SHARE,
+        default=0.99,
+    )
+    clip: bool = parameter(
+        "Keep every column of a generated row within the range seen in its class. A class of a single row "
+        "is then repeated as it is.",
+        BOOLEAN,
+        default=True,
+    )
+    n_steps: int = parameter("Steps of the generator.", COUNT, default=1500)
+    batch_size: int = parameter(
+        "Real rows in a batch, drawn with replacement, and as many generated ones.", COUNT, default=64
+    )
+    lr: float = parameter(
+        "Learning rate of both networks at the first step; it falls linearly towards zero.",
+        POSITIVE,
+        default=2e-3,
+    )
+    precision: str = parameter("Numbers the networks compute with.", one_of("float32", "float64"), default="float32")
+    random_state: int | np.random.RandomState | None = parameter(
+        "Seed of the weights, the batches and the noise.", ["random_state"], default=None
+    )
+    verbose: int = parameter("1 shows a progress bar with the losses and time left.", ["verbose"], default=0)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
@@ -300,7 +251,6 @@ class GANSampler(BaseOverSampler):
 
     def _train(self, X, y, seed):
         """Learn the rows; an interrupted training is kept, too, and the interrupt raised."""
-        check_sizes("channels", self.channels)
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
         vars(self).pop("generator_", None)
         self.classes_, codes = np.unique(y, return_inverse=True)

@@ -1,24 +1,26 @@
 """ConvAutoencoder: convolution blocks down to a few numbers, and the same blocks backwards."""
 
-from numbers import Integral, Real
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
+from .._base import AugmentedTraining
 from .._base_classifier import _check_groups
-from .._parameters import CLASSIFIER_CONSTRAINTS, METHOD_CONSTRAINTS
 from .._validation import check_fs
 from ..nn import autoencoders
 from ..nn.losses import OwnLoss
+from ..parameters import COUNT, NOT_NEGATIVE, POSITIVE, SIZES, one_of, parameter
 from ._latent_transformer import LatentTransformer
 from ._transport import path_targets
 from ._unpunished import punished_samples
 
 
-class ConvAutoencoder(LatentTransformer):
+class ConvAutoencoder(AugmentedTraining, LatentTransformer):
     """Convolutional autoencoder: signals to a few numbers, the latent, and back.
 
     The encoder's blocks convolve, normalise, apply the activation and pool; a dense layer leads to the latent. The
@@ -28,78 +30,6 @@ class ConvAutoencoder(LatentTransformer):
     incomplete, and the decoder cuts what it made too long.
 
     Side columns are not seen by the network and pass through ``transform`` and ``inverse_transform`` untouched.
-
-    Parameters
-    ----------
-    channels : sequence of int, default=(30, 15, 15, 5)
-        Filters of each block of the encoder.
-    kernel_sizes : sequence of int, default=(100, 100, 30, 20)
-        Samples in the filters of each block.
-    pools : sequence of int, default=(2, 2, 2, 2)
-        Factor by which each block shortens the signal.
-    latent_size : int or None, default=30
-        Numbers that a signal becomes. None leaves the dense layers out: the latent is the encoder's last feature map,
-        channel after channel.
-    activation : {"relu", "leaky_relu"}, default="relu"
-        After each convolution but the last; "leaky_relu" has slope 0.2 below zero.
-    upsampling : {"upsample", "transposed"}, default="upsample"
-        How the decoder lengthens: "upsample" repeats samples and convolves, "transposed" is a transposed convolution.
-    unpunished : array-like or None, default=None
-        Samples whose squared error is multiplied by zero in the loss: a boolean mask of shape (n_timepoints,) or
-        (n_leads, n_timepoints), or a sequence of intervals (start, stop) in samples, over all leads. The network still
-        sees these samples, and may give back whatever it likes there.
-    transport : float, default=0.0
-        Weight of a regulariser that asks the decoded points of the line between the latents of two training signals to
-        follow the transport path between the signals, on which waves move instead of fading
-        (:func:`~sklearn_ecg.interpolation.transport_path`, each lead by itself; linear where one has no beat). Each
-        batch then decodes as many points as it has rows, and a step takes about three times as long.
-    transport_pairs : int, default=2000
-        Pairs of training signals, drawn at random; two points on the path of each are asked for. They are made before
-        training, in about 10 ms a pair and lead of 4 s, and held in memory.
-    fs : float or None, default=None
-        Sampling frequency in Hz; needed with ``transport`` alone.
-    augment : callable or None, default=None
-        Changes the signals of each training batch: a function from a tensor (n_samples, n_leads, n_timepoints) to one
-        of the same shape, such as :class:`~sklearn_ecg.augmentation.BeatAugmentation`.
-    n_leads : int, default=1
-        Leads in a 2-D row. 3-D input speaks for itself.
-    n_side_features : int, default=0
-        Columns at the end of a 2-D row that are not signal (RR intervals, age).
-    max_epochs : int, default=20
-        Passes over the training rows at most.
-    batch_size : int, default=128
-        Rows in a batch, in training and in prediction.
-    lr : float, default=1e-3
-        Learning rate.
-    lr_schedule : {"constant", "one-cycle"}, default="constant"
-        "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
-        nothing by its end.
-    weight_decay : float, default=1e-4
-        Weight decay of the optimizer.
-    optimizer : {"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adamw"
-        Optimizer; "sgd" has momentum 0.9.
-    early_stopping : bool, default=False
-        Split off validation rows, stop when their loss no longer falls, and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.
-    patience : int, default=5
-        Epochs without a better validation loss before ``early_stopping`` stops.
-    device : str, default="auto"
-        "auto" takes a GPU if there is one; otherwise a torch device.
-    precision : {"float32", "float64", "bf16-mixed"}, default="float32"
-        Numbers the network computes with.
-    norm : {"batch", "group"} or None, default="batch"
-        Normalisation after each convolution.
-    dropout : float, default=0.0
-        Share of units dropped in training.
-    callbacks : list of skorch callbacks or None, default=None
-        Further callbacks, copied for each fit.
-    warm_start : bool, default=False
-        Continue from the fitted weights, with the classes and the layout seen before.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the dropout.
-    verbose : int, default=0
-        1 shows a progress bar with loss, validation score and time left.
 
     Attributes
     ----------
@@ -147,87 +77,55 @@ class ConvAutoencoder(LatentTransformer):
     True
     """
 
-    _parameter_constraints: dict = {
-        **LatentTransformer._parameter_constraints,
-        **METHOD_CONSTRAINTS["ConvAutoencoder"],
-        "channels": ["array-like"],
-        "kernel_sizes": ["array-like"],
-        "pools": ["array-like"],
-        "latent_size": [Interval(Integral, 1, None, closed="left"), None],
-        "activation": [StrOptions(set(autoencoders.ACTIVATIONS))],
-        "upsampling": [StrOptions({"upsample", "transposed"})],
-        "unpunished": ["array-like", None],
-        "transport": [Interval(Real, 0, None, closed="left")],
-        "transport_pairs": [Interval(Integral, 1, None, closed="left")],
-        "fs": [Interval(Real, 0, None, closed="neither"), None],
-        "augment": CLASSIFIER_CONSTRAINTS["augment"],
-    }
-    _size_parameters = ("channels", "kernel_sizes", "pools")
-
-    def __init__(
-        self,
-        *,
-        channels=(30, 15, 15, 5),
-        kernel_sizes=(100, 100, 30, 20),
-        pools=(2, 2, 2, 2),
-        latent_size=30,
-        activation="relu",
-        upsampling="upsample",
-        unpunished=None,
-        transport=0.0,
-        transport_pairs=2000,
-        fs=None,
-        augment=None,
-        n_leads=1,
-        n_side_features=0,
-        max_epochs=20,
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="constant",
-        weight_decay=1e-4,
-        optimizer="adamw",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=5,
-        device="auto",
-        precision="float32",
-        norm="batch",
-        dropout=0.0,
-        callbacks=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
-        self.channels = channels
-        self.kernel_sizes = kernel_sizes
-        self.pools = pools
-        self.latent_size = latent_size
-        self.activation = activation
-        self.upsampling = upsampling
-        self.unpunished = unpunished
-        self.transport = transport
-        self.transport_pairs = transport_pairs
-        self.fs = fs
-        self.augment = augment
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.device = device
-        self.precision = precision
-        self.norm = norm
-        self.dropout = dropout
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    channels: Sequence[int] = parameter("Filters of each block of the encoder.", SIZES, default=(30, 15, 15, 5))
+    kernel_sizes: Sequence[int] = parameter("Samples in the filters of each block.", SIZES, default=(100, 100, 30, 20))
+    pools: Sequence[int] = parameter("Factor by which each block shortens the signal.", SIZES, default=(2, 2, 2, 2))
+    latent_size: int | None = parameter(
+        "Numbers that a signal becomes. None leaves the dense layers out: the latent is the encoder's last "
+        "feature map, channel after channel.",
+        [*COUNT, None],
+        default=30,
+    )
+    activation: str = parameter(
+        'After each convolution but the last; "leaky_relu" has slope 0.2 below zero.',
+        [StrOptions(set(autoencoders.ACTIVATIONS))],
+        default="relu",
+    )
+    upsampling: str = parameter(
+        'How the decoder lengthens: "upsample" repeats samples and convolves, "transposed" is a transposed '
+        "convolution.",
+        one_of("upsample", "transposed"),
+        default="upsample",
+    )
+    unpunished: Any = parameter(
+        "Samples whose squared error is multiplied by zero in the loss: a boolean mask of shape "
+        "(n_timepoints,) or (n_leads, n_timepoints), or a sequence of intervals (start, stop) in samples, "
+        "over all leads. The network still sees these samples, and may give back whatever it likes there.",
+        ["array-like", None],
+        default=None,
+        training=True,
+    )
+    transport: float = parameter(
+        "Weight of a regulariser that asks the decoded points of the line between the latents of two "
+        "training signals to follow the transport path between the signals, on which waves move instead of "
+        "fading (:func:`~sklearn_ecg.interpolation.transport_path`, each lead by itself; linear where one "
+        "has no beat). Each batch then decodes as many points as it has rows, and a step takes about three "
+        "times as long.",
+        NOT_NEGATIVE,
+        default=0.0,
+        training=True,
+    )
+    transport_pairs: int = parameter(
+        "Pairs of training signals, drawn at random; two points on the path of each are asked for. They are "
+        "made before training, in about 10 ms a pair and lead of 4 s, and held in memory.",
+        COUNT,
+        default=2000,
+        training=True,
+    )
+    fs: float | None = parameter(
+        "Sampling frequency in Hz; needed with ``transport`` alone.", [*POSITIVE, None], default=None
+    )
+    dropout: float = parameter(default=0.0)
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         names = ("channels", "kernel_sizes", "pools", "latent_size", "activation", "upsampling", "norm", "dropout")
@@ -272,7 +170,7 @@ class ConvAutoencoder(LatentTransformer):
             If the loss becomes NaN or infinite.
         """
         self._begin_fit()
-        sizes = [tuple(getattr(self, name)) for name in self._size_parameters]
+        sizes = [tuple(values) for values in (self.channels, self.kernel_sizes, self.pools)]
         if len({len(values) for values in sizes}) > 1:
             raise ValueError(f"channels, kernel_sizes and pools must be of one length, got {sizes}.")
         fs = check_fs(self.fs) if self.transport else None

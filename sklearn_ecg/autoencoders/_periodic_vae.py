@@ -1,14 +1,14 @@
 """PeriodicVAE: a variational autoencoder that decodes a filter of the record's impulse train, and the plain one."""
 
-from numbers import Integral, Real
+from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._parameters import SHARED_CONSTRAINTS
+from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SIZES, one_of, parameter
 from ._variational import VariationalTransformer
 
 
@@ -53,92 +53,6 @@ class PeriodicVAE(VariationalTransformer):
 
     Side columns do not pass through: they are standardised, seen by the encoder, and decoded from the latent by a
     linear layer, so that ``sample`` makes complete rows. ``transform`` therefore gives the latent alone.
-
-    Parameters
-    ----------
-    fs : float
-        Sampling frequency in Hz.
-    periodic : bool, default=True
-        Decode a filter of the impulse train; otherwise the signal itself, and the next five parameters say nothing.
-    impulse : {"energy", "peaks", "fixed_period"}, default="energy"
-        ``method`` of the :class:`~sklearn_ecg.ImpulseTrainExtractor`.
-    binary : bool, default=False
-        ``binary`` of the :class:`~sklearn_ecg.ImpulseTrainExtractor`: impulses of one sample.
-    filter_length : float, default=1.26
-        Length of the filter in seconds, its middle on the impulse; rounded to an odd number of samples.
-    taper : bool, default=True
-        Multiply the filter by a bell, its middle 80 ms behind the impulse, of standard deviation 0.2 s. In a regular
-        rhythm a wave can stand before its beat or, as well, behind the beat before; the bell makes the network learn
-        the nearer place, so that the wave is right in other rhythms, too.
-    stretch : bool, default=False
-        Let P and T waves move with the rhythm: the filter is that of 60 bpm, and what is further than 60 ms from the
-        impulse is stretched around it by the square root of the RR interval (in seconds) before the beat, rounded to
-        one of eight factors.
-    latent_size : int, default=60
-        Numbers that a signal becomes.
-    channels : sequence of int, default=(16, 24, 32, 48, 64)
-        Filters of each block of the encoder.
-    kernel_size : int or sequence of int, default=9
-        Samples in each filter, or in those of each block.
-    stride : int or sequence of int, default=2
-        Factor by which each block, or each one of them, shortens the signal.
-    beta : float, default=5e-3
-        Weight of the KL divergence, in nats, summed over the latents: more of it makes samples more alike real ECG, and
-        reconstructions coarser.
-    annealing : {"monotone", "cyclical"} or None, default="monotone"
-        How the weight grows to ``beta`` in training: once, linearly over the first half; in each of four cycles so; or
-        not at all.
-    free_bits : float, default=0.0
-        Divergence, in nats, that each latent of a record has for free.
-    n_components : int or None, default=5
-        Normal distributions in the mixture that :meth:`sample` draws latents from, at most, for each class. None draws
-        them from the prior.
-    conditional : bool, default=False
-        Learn signals of the classes ``y``: the decoder is given the class, the encoder never sees it. Otherwise ``y``,
-        which pipelines pass always, is ignored.
-    lead_names : sequence of str or None, default=None
-        Names of the leads, all different, upper or lower case; column names that tell others are an error. Where they
-        are standard ones and I and II are among them, the limb leads that follow from the two are computed from them,
-        so that what is decoded obeys Einthoven's and Goldberger's equations exactly.
-    n_leads : int, default=1
-        Leads in a 2-D row. 3-D input speaks for itself.
-    n_side_features : int, default=0
-        Columns at the end of a 2-D row that are not signal (RR intervals, age).
-    max_epochs : int, default=100
-        Passes over the training rows at most.
-    batch_size : int, default=32
-        Rows in a batch, in training and in prediction.
-    lr : float, default=1e-3
-        Learning rate.
-    lr_schedule : {"constant", "one-cycle"}, default="constant"
-        "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
-        nothing by its end.
-    weight_decay : float, default=1e-4
-        Weight decay of the optimizer.
-    optimizer : {"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adamw"
-        Optimizer; "sgd" has momentum 0.9.
-    early_stopping : bool, default=False
-        Split off validation rows, stop when their loss no longer falls, and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.
-    patience : int, default=5
-        Epochs without a better validation loss before ``early_stopping`` stops.
-    device : str, default="auto"
-        "auto" takes a GPU if there is one; otherwise a torch device.
-    precision : {"float32", "float64", "bf16-mixed"}, default="float32"
-        Numbers the network computes with.
-    norm : {"batch", "group"}, default="batch"
-        Normalisation after each convolution.
-    dropout : float, default=0.0
-        Share of units dropped in training.
-    callbacks : list of skorch callbacks or None, default=None
-        Further callbacks, copied for each fit.
-    warm_start : bool, default=False
-        Continue from the fitted weights, with the classes and the layout seen before.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the dropout.
-    verbose : int, default=0
-        1 shows a progress bar with loss, validation score and time left.
 
     Attributes
     ----------
@@ -187,103 +101,99 @@ class PeriodicVAE(VariationalTransformer):
     (3, 400)
     """
 
-    _parameter_constraints: dict = {
-        **SHARED_CONSTRAINTS,
-        "fs": [Interval(Real, 0, None, closed="neither")],
-        "periodic": ["boolean"],
-        "impulse": [StrOptions({"energy", "peaks", "fixed_period"})],
-        "binary": ["boolean"],
-        "filter_length": [Interval(Real, 0, None, closed="neither")],
-        "taper": ["boolean"],
-        "stretch": ["boolean"],
-        "latent_size": [Interval(Integral, 1, None, closed="left")],
-        "channels": ["array-like"],
-        "kernel_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "stride": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "annealing": [StrOptions({"monotone", "cyclical"}), None],
-        "free_bits": [Interval(Real, 0, None, closed="left")],
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "conditional": ["boolean"],
-        "lead_names": ["array-like", None],
-    }
-
-    def __init__(
-        self,
-        *,
-        fs,
-        periodic=True,
-        impulse="energy",
-        binary=False,
-        filter_length=1.26,
-        taper=True,
-        stretch=False,
-        latent_size=60,
-        channels=(16, 24, 32, 48, 64),
-        kernel_size=9,
-        stride=2,
-        beta=5e-3,
-        annealing="monotone",
-        free_bits=0.0,
-        n_components=5,
-        conditional=False,
-        lead_names=None,
-        n_leads=1,
-        n_side_features=0,
-        max_epochs=100,
-        batch_size=32,
-        lr=1e-3,
-        lr_schedule="constant",
-        weight_decay=1e-4,
-        optimizer="adamw",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=5,
-        device="auto",
-        precision="float32",
-        norm="batch",
-        dropout=0.0,
-        callbacks=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
-        self.fs = fs
-        self.periodic = periodic
-        self.impulse = impulse
-        self.binary = binary
-        self.filter_length = filter_length
-        self.taper = taper
-        self.stretch = stretch
-        self.latent_size = latent_size
-        self.channels = channels
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.beta = beta
-        self.annealing = annealing
-        self.free_bits = free_bits
-        self.n_components = n_components
-        self.conditional = conditional
-        self.lead_names = lead_names
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.device = device
-        self.precision = precision
-        self.norm = norm
-        self.dropout = dropout
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    fs: float = parameter("Sampling frequency of rows and trains in Hz.", POSITIVE)
+    periodic: bool = parameter(
+        "Decode a filter of the impulse train; otherwise the signal itself, and the next five parameters say nothing.",
+        BOOLEAN,
+        default=True,
+    )
+    impulse: str = parameter(
+        "``method`` of the :class:`~sklearn_ecg.ImpulseTrainExtractor`.",
+        one_of("energy", "peaks", "fixed_period"),
+        default="energy",
+    )
+    binary: bool = parameter(
+        "``binary`` of the :class:`~sklearn_ecg.ImpulseTrainExtractor`: impulses of one sample.", BOOLEAN, default=False
+    )
+    filter_length: float = parameter(
+        "Length of the filter in seconds, its middle on the impulse; rounded to an odd number of samples.",
+        POSITIVE,
+        default=1.26,
+    )
+    taper: bool = parameter(
+        "Multiply the filter by a bell, its middle 80 ms behind the impulse, of standard deviation 0.2 s. "
+        "In a regular rhythm a wave can stand before its beat or, as well, behind the beat before; the bell "
+        "makes the network learn the nearer place, so that the wave is right in other rhythms, too.",
+        BOOLEAN,
+        default=True,
+    )
+    stretch: bool = parameter(
+        "Let P and T waves move with the rhythm: the filter is that of 60 bpm, and what is further than 60 "
+        "ms from the impulse is stretched around it by the square root of the RR interval (in seconds) "
+        "before the beat, rounded to one of eight factors.",
+        BOOLEAN,
+        default=False,
+    )
+    latent_size: int = parameter("Numbers that a signal becomes.", COUNT, default=60)
+    channels: Sequence[int] = parameter(
+        "Filters of each block of the encoder; the decoder has them in reverse order.",
+        SIZES,
+        default=(16, 24, 32, 48, 64),
+    )
+    kernel_size: int | Sequence[int] = parameter(
+        "Samples in each filter, or in those of each block.",
+        [*COUNT, "array-like"],
+        default=9,
+        kind="int or sequence of int",
+    )
+    stride: int | Sequence[int] = parameter(
+        "Factor by which each block, or each one of them, shortens the signal.",
+        [*COUNT, "array-like"],
+        default=2,
+        kind="int or sequence of int",
+    )
+    beta: float = parameter(
+        "Weight of the KL divergence, in nats, summed over the latents: more of it makes samples more alike "
+        "real ECG, and reconstructions coarser.",
+        NOT_NEGATIVE,
+        default=5e-3,
+        training=True,
+    )
+    annealing: str | None = parameter(
+        "How the weight grows to ``beta`` in training: once, linearly over the first half; in each of four "
+        "cycles so; or not at all.",
+        [*one_of("monotone", "cyclical"), None],
+        default="monotone",
+        training=True,
+    )
+    free_bits: float = parameter(
+        "Divergence, in nats, that each latent of a record has for free.", NOT_NEGATIVE, default=0.0, training=True
+    )
+    n_components: int | None = parameter(
+        "Normal distributions in the mixture that :meth:`sample` draws latents from, at most, for each "
+        "class. None draws them from the prior.",
+        [*COUNT, None],
+        default=5,
+        training=True,
+    )
+    conditional: bool = parameter(
+        "Learn signals of the classes ``y``: the decoder is given the class, the encoder never sees it. "
+        "Otherwise ``y``, which pipelines pass always, is ignored.",
+        BOOLEAN,
+        default=False,
+    )
+    lead_names: Sequence[str] | None = parameter(
+        "Names of the leads, all different, upper or lower case; column names that tell others are an "
+        "error. Where they are standard ones and I and II are among them, the limb leads that follow from "
+        "the two are computed from them, so that what is decoded obeys Einthoven's and Goldberger's "
+        "equations exactly.",
+        ["array-like", None],
+        default=None,
+        kind="sequence of str or None",
+    )
+    max_epochs: int = parameter(default=100)
+    batch_size: int = parameter(default=32)
+    dropout: float = parameter(default=0.0)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, groups=None):

@@ -12,9 +12,9 @@ from sklearn.utils.validation import _check_feature_names_in, _check_sample_weig
 
 from .._base import NeuralEstimator
 from .._base_classifier import _check_groups
-from .._parameters import check_sizes
 from .._validation import check_fs
 from ..nn.vae import N_NOISES, NegativeELBO, VariationalAutoencoder
+from ..parameters import Sizes
 from ..preprocessing._leads import check_lead_names, limb_places
 from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
@@ -30,8 +30,6 @@ _CORE = 0.06  # s on both sides of the impulse that are never stretched
 
 class VariationalTransformer(TransformerMixin, NeuralEstimator):
     """Transformer from rows to the means of their latents and back, by impulse trains or without."""
-
-    _size_parameters = ("channels",)
 
     @property
     def n_latent_(self):
@@ -366,9 +364,8 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
 def _of_each_block(name, value, n_blocks):
     """A positive integer for each block, from one for all or a sequence."""
     values = (value,) * n_blocks if isinstance(value, Integral) else tuple(value)
-    check_sizes(name, values)
-    if len(values) != n_blocks:
-        raise ValueError(f"{name} must be an integer, or one for each of the {n_blocks} blocks, got {value!r}.")
+    if not Sizes().is_satisfied_by(values) or len(values) != n_blocks:
+        raise ValueError(f"{name} must be a positive integer, or one for each of the {n_blocks} blocks, got {value!r}.")
     return values
 
 

@@ -1,26 +1,36 @@
 """What the classifiers of beats and short strips share."""
 
-from numbers import Integral, Real
-
-from sklearn.utils._param_validation import Interval
+from collections.abc import Sequence
 
 from .._base_classifier import NeuralClassifier
+from ..parameters import COUNT, NOT_NEGATIVE, SHARE, SIZES, WithParameters, parameter
 
 
 class BeatClassifier(NeuralClassifier):
     """A classifier whose module has convolution blocks, a summary of what they leave, and a head for side features."""
 
-    _parameter_constraints: dict = {
-        **NeuralClassifier._parameter_constraints,
-        "channels": ["array-like"],
-        "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "side_sizes": ["array-like"],
-        "side_noise": [Interval(Real, 0, None, closed="left")],
-        "signal_dropout": [Interval(Real, 0, 1, closed="left")],
-        "head_size": [Interval(Integral, 1, None, closed="left")],
-    }
-
-    _size_parameters = ("channels", "side_sizes")
+    channels: Sequence[int] = parameter("Filters of each convolution block.", SIZES, default=(16, 32, 64))
+    kernel_size: int = parameter("Samples in each filter.", COUNT, default=7)
+    side_sizes: Sequence[int] = parameter(
+        "Hidden units of the layers that read the side features, which are standardised first and clipped "
+        "at five standard deviations.",
+        SIZES,
+        default=(64,),
+    )
+    side_noise: float = parameter(
+        "Standard deviation of the noise added to the standardised side features in training.",
+        NOT_NEGATIVE,
+        default=0.0,
+        training=True,
+    )
+    signal_dropout: float = parameter(
+        "Share of the training rows whose signal is withheld from the head, so that the side features learn "
+        "to decide alone.",
+        SHARE,
+        default=0.0,
+        training=True,
+    )
+    head_size: int = parameter("Hidden units of the head.", COUNT, default=64)
 
     def _block_and_head_sizes(self):
         names = (
@@ -34,3 +44,26 @@ class BeatClassifier(NeuralClassifier):
             "norm",
         )
         return {name: getattr(self, name) for name in names}
+
+
+class PoolingBlocks(WithParameters):
+    """Convolution blocks that each shorten the signal by one factor."""
+
+    pool: int = parameter("Each block shortens the signal by this factor.", COUNT, default=2)
+
+
+class SummarySteps(WithParameters):
+    """A feature map that is averaged in spans of time."""
+
+    summary_steps: int = parameter(
+        "Spans of time, of equal length, in which the last feature map is averaged; 1 forgets where in the signal "
+        "something stood.",
+        COUNT,
+        default=4,
+    )
+
+
+class Recurrent(WithParameters):
+    """A feature map that an LSTM reads."""
+
+    lstm_size: int = parameter("Hidden units of the LSTM in each direction.", COUNT, default=32)

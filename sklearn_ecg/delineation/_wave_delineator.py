@@ -1,14 +1,15 @@
 """WaveDelineator: a U-Net that labels every sample, and the waves decoded from it."""
 
-from numbers import Integral, Real
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._parameters import CLASSIFIER_CONSTRAINTS, SHARED_CONSTRAINTS
+from .._base import AugmentedTraining
 from .._validation import check_fs, read_lead_columns
 from ..nn.unet import UNet
+from ..parameters import COUNT, POSITIVE, SIZES, parameter
 from ..preprocessing import corrected_qt, wave_intervals
 from ._decoding import waves_of_records
 from ._label_map_classifier import LabelMapClassifier
@@ -19,7 +20,7 @@ _NO_WAVE = np.array([[0.0], *3 * [[-np.inf]]])  # scores of none, P, QRS and T
 _WAVE_LABELS = {"P": 1, "QRS": 2, "T": 3, 1: 1, 2: 2, 3: 3}
 
 
-class WaveDelineator(LabelMapClassifier):
+class WaveDelineator(AugmentedTraining, LabelMapClassifier):
     """Label every sample of an ECG as P wave, QRS complex, T wave or none, and tell the waves and their intervals.
 
     A one-dimensional U-Net [1]_ reads all leads together and scores the classes at every sample; each lead is centred
@@ -30,63 +31,6 @@ class WaveDelineator(LabelMapClassifier):
 
     A model of one lead is used lead by lead; one of several leads reads them as one and gives one delineation, such as
     the global one of the earliest onset and the latest offset.
-
-    Parameters
-    ----------
-    fs : float
-        Sampling frequency of the signals in Hz.
-    rate : float, default=250.0
-        Sampling frequency in Hz at which the network works; signals of another are resampled, and ``augment`` sees them
-        at this one.
-    channels : sequence of int, default=(16, 16, 32, 32, 64)
-        Filters of each level of the network, each at half the rate of the one before.
-    kernel_size : int, default=9
-        Samples in each filter.
-    ignore_label : object, default=None
-        Label of samples that nobody labelled, which are not learned from; see
-        :func:`~sklearn_ecg.preprocessing.wave_masks`. None takes all labels as they are.
-    augment : callable or None, default=None
-        Changes the signals of each training batch: a function from a tensor (n_samples, n_leads, n_timepoints) to one
-        of the same shape, such as :class:`~sklearn_ecg.augmentation.BeatAugmentation`.
-    n_leads : int, default=1
-        Leads in a 2-D row. 3-D input speaks for itself.
-    n_side_features : int, default=0
-        Columns at the end of a 2-D row that are not signal (RR intervals, age).
-    max_epochs : int, default=30
-        Passes over the training rows at most.
-    batch_size : int, default=32
-        Rows in a batch, in training and in prediction.
-    lr : float, default=3e-3
-        Learning rate.
-    lr_schedule : {"constant", "one-cycle"}, default="one-cycle"
-        "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
-        nothing by its end.
-    weight_decay : float, default=1e-4
-        Weight decay of the optimizer.
-    optimizer : {"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adamw"
-        Optimizer; "sgd" has momentum 0.9.
-    early_stopping : bool, default=False
-        Split off validation rows, stop when their loss no longer falls, and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.
-    patience : int, default=5
-        Epochs without a better validation loss before ``early_stopping`` stops.
-    device : str, default="auto"
-        "auto" takes a GPU if there is one; otherwise a torch device.
-    precision : {"float32", "float64", "bf16-mixed"}, default="float32"
-        Numbers the network computes with.
-    norm : {"batch", "group"}, default="batch"
-        Normalisation after each convolution.
-    dropout : float, default=0.1
-        Share of units dropped in training.
-    callbacks : list of skorch callbacks or None, default=None
-        Further callbacks, copied for each fit.
-    warm_start : bool, default=False
-        Continue from the fitted weights, with the classes and the layout seen before.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the dropout.
-    verbose : int, default=0
-        1 shows a progress bar with loss, validation score and time left.
 
     Attributes
     ----------
@@ -131,71 +75,29 @@ class WaveDelineator(LabelMapClassifier):
     ['T', 'P', 'QRS', 'T']
     """
 
-    def __init__(
-        self,
-        *,
-        fs,
-        rate=250.0,
-        channels=(16, 16, 32, 32, 64),
-        kernel_size=9,
-        ignore_label=None,
-        augment=None,
-        n_leads=1,
-        n_side_features=0,
-        max_epochs=30,
-        batch_size=32,
-        lr=3e-3,
-        lr_schedule="one-cycle",
-        weight_decay=1e-4,
-        optimizer="adamw",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=5,
-        device="auto",
-        precision="float32",
-        norm="batch",
-        dropout=0.1,
-        callbacks=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
-        self.fs = fs
-        self.rate = rate
-        self.channels = channels
-        self.kernel_size = kernel_size
-        self.ignore_label = ignore_label
-        self.augment = augment
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.device = device
-        self.precision = precision
-        self.norm = norm
-        self.dropout = dropout
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
-    _parameter_constraints: dict = {
-        **SHARED_CONSTRAINTS,
-        "fs": [Interval(Real, 0, None, closed="neither")],
-        "rate": [Interval(Real, 0, None, closed="neither")],
-        "channels": ["array-like"],
-        "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "ignore_label": "no_validation",
-        "augment": CLASSIFIER_CONSTRAINTS["augment"],
-    }
-    _size_parameters = ("channels",)
+    fs: float = parameter("Sampling frequency of the signals in Hz.", POSITIVE)
+    rate: float = parameter(
+        "Sampling frequency in Hz at which the network works; signals of another are resampled, and "
+        "``augment`` sees them at this one.",
+        POSITIVE,
+        default=250.0,
+    )
+    channels: Sequence[int] = parameter(
+        "Filters of each level of the network, each at half the rate of the one before.",
+        SIZES,
+        default=(16, 16, 32, 32, 64),
+    )
+    kernel_size: int = parameter("Samples in each filter of the U-Net.", COUNT, default=9)
+    ignore_label: Any = parameter(
+        "Label of samples that nobody labelled, which are not learned from; see "
+        ":func:`~sklearn_ecg.preprocessing.wave_masks`. None takes all labels as they are.",
+        default=None,
+    )
+    max_epochs: int = parameter(default=30)
+    batch_size: int = parameter(default=32)
+    lr: float = parameter(default=3e-3)
+    lr_schedule: str = parameter(default="one-cycle")
+    dropout: float = parameter(default=0.1)
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         return UNet(

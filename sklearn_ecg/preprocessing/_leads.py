@@ -1,5 +1,6 @@
 """Selection, reordering and derivation of leads by name."""
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS
 from .._validation import RowLayout, read_lead_columns, signal_feature_names
+from ..parameters import COUNT, parameter
 from ._beats import lead_index
 from ._transformers import SignalTransformer, lead_and_side_names
 
@@ -21,20 +23,6 @@ class LeadConverter(SignalTransformer):
     Eight of the twelve standard leads are independent. The others follow from them by Einthoven's law and Goldberger's
     definitions: III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2 and aVF = II - I / 2. A lead that came in is handed
     on as it is; only absent ones are computed.
-
-    Parameters
-    ----------
-    lead_names : str or sequence of str, default=None
-        Names of the leads that come in, in their order. By default those that the column names tell; where these tell
-        none, 8 leads are I, II, V1 to V6 and 12 leads the standard twelve, I, II, III, aVR, aVL, aVF, V1 to V6.
-    leads_out : str or sequence of str, default=None
-        Names of the leads wanted, in the order wanted: one or several names, "standard" for the twelve standard leads,
-        or "independent" for I, II, V1 to V6. By default the leads that came in. Upper and lower case are not told
-        apart (AVR is aVR). "II" also finds "MLII", but nothing is derived from modified leads.
-    n_leads : int, default=1
-        Number of leads in a 2-D row.
-    n_side_features : int, default=0
-        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
 
     Attributes
     ----------
@@ -64,18 +52,25 @@ class LeadConverter(SignalTransformer):
     (1, 12, 1)
     """
 
-    _parameter_constraints = {
-        "lead_names": [str, "array-like", None],
-        "leads_out": [str, "array-like", None],
-        "n_leads": [Interval(Integral, 1, None, closed="left")],
-        "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    def __init__(self, *, lead_names=None, leads_out=None, n_leads=1, n_side_features=0):
-        self.lead_names = lead_names
-        self.leads_out = leads_out
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
+    lead_names: str | Sequence[str] | None = parameter(
+        "Names of the leads that come in, in their order. By default those that the column names tell; "
+        "where these tell none, 8 leads are I, II, V1 to V6 and 12 leads the standard twelve, I, II, III, "
+        "aVR, aVL, aVF, V1 to V6.",
+        [str, "array-like", None],
+        default=None,
+        kind="str or sequence of str",
+    )
+    leads_out: str | Sequence[str] | None = parameter(
+        'Names of the leads wanted, in the order wanted: one or several names, "standard" for the twelve '
+        'standard leads, or "independent" for I, II, V1 to V6. By default the leads that came in. Upper and '
+        'lower case are not told apart (AVR is aVR). "II" also finds "MLII", but nothing is derived from '
+        "modified leads.",
+        [str, "array-like", None],
+        default=None,
+        kind="str or sequence of str",
+    )
+    n_leads: int = parameter(constraint=COUNT)
+    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the (flattened) output.

@@ -1,12 +1,11 @@
 """Scaling of signals: each record, lead or beat by its own values."""
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import RowLayout, signal_feature_names
+from ..parameters import COUNT, one_of, parameter
 from ._transformers import (
     SignalTransformer,
     beat_feature_names,
@@ -47,27 +46,6 @@ class ECGScaler(SignalTransformer):
     Nothing is learned from the training set but the layout of the rows, so that amplitudes of different patients and
     recorders become comparable without any leak between them.
 
-    Parameters
-    ----------
-    by : {"lead", "record", "beat"}, default="lead"
-        What shares one centre and one scale. "lead": each lead of a row by itself. "record": all leads of a row
-        together, so that their relative amplitudes are kept. "beat": the rows hold ``n_beats`` beats, as
-        :class:`~sklearn_ecg.segmentation.BeatSegmenter` returns them, and all leads of one beat are scaled together;
-        beats of NaN ("no beat here") stay NaN. Where each row already is one beat, "lead" and "record" do it.
-    method : {"zscore", "robust", "minmax", "max"}, default="zscore"
-        "zscore": (x - mean) / standard deviation. "robust": (x - median) / interquartile range. "minmax":
-        (x - minimum) / range, from 0 to 1. "max": x / largest absolute value, which keeps the zero line.
-        A scale of zero is taken as one, so that constant signals become zeros (and stay as they are with "max" if they
-        are zero, else ±1).
-    n_beats : int, default=1
-        Number of beats in a 2-D row; with ``by="beat"`` only. A 3-D array is then (n_records, n_beats, row) and
-        speaks for itself.
-    n_leads : int, default=1
-        Number of leads in a 2-D row, or in a beat with ``by="beat"``.
-    n_side_features : int, default=0
-        Number of columns at the end of a row, or of a beat with ``by="beat"``, that are not signal; they pass through
-        untouched.
-
     Attributes
     ----------
     by_, method_ : str
@@ -91,20 +69,34 @@ class ECGScaler(SignalTransformer):
     array([[ 0.25,  0.5 , -1.  ,  0.  ]])
     """
 
-    _parameter_constraints = {
-        "by": [StrOptions({"lead", "record", "beat"})],
-        "method": [StrOptions(set(_METHODS))],
-        "n_beats": [Interval(Integral, 1, None, closed="left")],
-        "n_leads": [Interval(Integral, 1, None, closed="left")],
-        "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    def __init__(self, *, by="lead", method="zscore", n_beats=1, n_leads=1, n_side_features=0):
-        self.by = by
-        self.method = method
-        self.n_beats = n_beats
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
+    by: str = parameter(
+        'What shares one centre and one scale. "lead": each lead of a row by itself. "record": all leads of '
+        'a row together, so that their relative amplitudes are kept. "beat": the rows hold ``n_beats`` '
+        "beats, as :class:`~sklearn_ecg.segmentation.BeatSegmenter` returns them, and all leads of one beat "
+        'are scaled together; beats of NaN ("no beat here") stay NaN. Where each row already is one beat, '
+        '"lead" and "record" do it.',
+        one_of("lead", "record", "beat"),
+        default="lead",
+    )
+    method: str = parameter(
+        '"zscore": (x - mean) / standard deviation. "robust": (x - median) / interquartile range. "minmax": '
+        '(x - minimum) / range, from 0 to 1. "max": x / largest absolute value, which keeps the zero line. '
+        "A scale of zero is taken as one, so that constant signals become zeros (and stay as they are with "
+        '"max" if they are zero, else ±1).',
+        [StrOptions(set(_METHODS))],
+        default="zscore",
+    )
+    n_beats: int = parameter(
+        'Number of beats in a 2-D row; with ``by="beat"`` only. A 3-D array is then (n_records, n_beats, '
+        "row) and speaks for itself.",
+        COUNT,
+        default=1,
+    )
+    n_leads: int = parameter('Number of leads in a 2-D row, or in a beat with ``by="beat"``.')
+    n_side_features: int = parameter(
+        'Number of columns at the end of a row, or of a beat with ``by="beat"``, that are not signal; they '
+        "pass through untouched.",
+    )
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the (flattened) output.

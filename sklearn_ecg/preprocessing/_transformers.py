@@ -2,17 +2,18 @@
 
 from fractions import Fraction
 from math import ceil
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from scipy import ndimage, signal
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, _num_samples, check_is_fitted
 
 from .._validation import RowLayout, check_fs, read_lead_columns, signal_feature_names, validate_rows
+from ..parameters import COUNT, POSITIVE, WithParameters, one_of, parameter
 
 _VALUES_PER_CHUNK = 2**20
 _NOTCH_QUALITY = 30.0
@@ -81,7 +82,18 @@ def map_signals(rows, layout, layout_out, function):
     return out
 
 
-class SignalTransformer(TransformerMixin, BaseEstimator):
+class LeadsInRows(WithParameters):
+    """How 2-D rows are read."""
+
+    n_leads: int = parameter("Number of leads in a 2-D row.", COUNT, default=1)
+    n_side_features: int = parameter(
+        "Number of columns at the end of a 2-D row that are not signal; they pass through untouched.",
+        [Interval(Integral, 0, None, closed="left")],
+        default=0,
+    )
+
+
+class SignalTransformer(LeadsInRows, TransformerMixin, BaseEstimator):
     """What the signal transformers share: the door, the form of the output, its names.
 
     A subclass gives ``_prepare``, which returns the layout of the output rows, and ``_apply``, from float64 signals
@@ -182,26 +194,6 @@ class ECGFilter(SignalTransformer):
     allows. (Odd reflection, SciPy's default, shifts the baseline wherever a record ends within a wave: on excerpts of
     MIT-BIH records it makes three times the error of even reflection.)
 
-    Parameters
-    ----------
-    fs : float
-        Sampling frequency in Hz.
-    low : float or None, default=0.5
-        Lower edge of the pass band in Hz; None passes everything from 0 Hz on.
-    high : float or None, default=40.0
-        Upper edge of the pass band in Hz, below ``fs / 2``; None passes everything up to there.
-    order : int, default=2
-        Order of the Butterworth prototype.
-    notch : float or None, default=None
-        Mains frequency to remove in Hz (50 or 60); the notch is ``notch / 30`` Hz wide.
-    baseline : {"median"} or None, default=None
-        "median" first subtracts the baseline found by running medians of 200 ms and then 600 ms [1]_. It keeps the
-        ST segment where a high-pass filter bends it: set ``low=None`` beside it.
-    n_leads : int, default=1
-        Number of leads in a 2-D row.
-    n_side_features : int, default=0
-        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
-
     Attributes
     ----------
     sos_ : ndarray of shape (n_sections, 6)
@@ -232,26 +224,29 @@ class ECGFilter(SignalTransformer):
     True
     """
 
-    _parameter_constraints = {
-        "fs": [Interval(Real, 0, None, closed="neither")],
-        "low": [Interval(Real, 0, None, closed="neither"), None],
-        "high": [Interval(Real, 0, None, closed="neither"), None],
-        "order": [Interval(Integral, 1, 12, closed="both")],
-        "notch": [Interval(Real, 0, None, closed="neither"), None],
-        "baseline": [StrOptions({"median"}), None],
-        "n_leads": [Interval(Integral, 1, None, closed="left")],
-        "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    def __init__(self, *, fs, low=0.5, high=40.0, order=2, notch=None, baseline=None, n_leads=1, n_side_features=0):
-        self.fs = fs
-        self.low = low
-        self.high = high
-        self.order = order
-        self.notch = notch
-        self.baseline = baseline
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
+    fs: float = parameter("Sampling frequency in Hz.", POSITIVE)
+    low: float | None = parameter(
+        "Lower edge of the pass band in Hz; None passes everything from 0 Hz on.", [*POSITIVE, None], default=0.5
+    )
+    high: float | None = parameter(
+        "Upper edge of the pass band in Hz, below ``fs / 2``; None passes everything up to there.",
+        [*POSITIVE, None],
+        default=40.0,
+    )
+    order: int = parameter("Order of the Butterworth prototype.", [Interval(Integral, 1, 12, closed="both")], default=2)
+    notch: float | None = parameter(
+        "Mains frequency to remove in Hz (50 or 60); the notch is ``notch / 30`` Hz wide.",
+        [*POSITIVE, None],
+        default=None,
+    )
+    baseline: str | None = parameter(
+        '"median" first subtracts the baseline found by running medians of 200 ms and then 600 ms [1]_. It '
+        "keeps the ST segment where a high-pass filter bends it: set ``low=None`` beside it.",
+        [*one_of("median"), None],
+        default=None,
+    )
+    n_leads: int = parameter(constraint=COUNT)
+    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def _prepare(self, layout):
         fs = check_fs(self.fs)
@@ -298,20 +293,6 @@ class ECGResampler(SignalTransformer):
     Each lead is resampled by a rational factor with a linear-phase low-pass (Kaiser window) against aliasing; its mean
     is taken out first and the ends are continued by odd reflection, so that a constant stays that constant.
 
-    Parameters
-    ----------
-    fs : float, default=None
-        Sampling frequency of the signals in Hz; needed with ``fs_out``.
-    fs_out : float, default=None
-        Sampling frequency wanted in Hz. Records of n samples become ceil(n * fs_out / fs) samples. The ratio is taken
-        as the nearest fraction with a denominator of at most 1000.
-    n_timepoints_out : int, default=None
-        Length wanted in samples, whatever the sampling frequency. Give this or ``fs_out``, not both.
-    n_leads : int, default=1
-        Number of leads in a 2-D row.
-    n_side_features : int, default=0
-        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
-
     Attributes
     ----------
     factor_ : tuple of two ints
@@ -332,20 +313,22 @@ class ECGResampler(SignalTransformer):
     (2, 12, 256)
     """
 
-    _parameter_constraints = {
-        "fs": [Interval(Real, 0, None, closed="neither"), None],
-        "fs_out": [Interval(Real, 0, None, closed="neither"), None],
-        "n_timepoints_out": [Interval(Integral, 1, None, closed="left"), None],
-        "n_leads": [Interval(Integral, 1, None, closed="left")],
-        "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    def __init__(self, *, fs=None, fs_out=None, n_timepoints_out=None, n_leads=1, n_side_features=0):
-        self.fs = fs
-        self.fs_out = fs_out
-        self.n_timepoints_out = n_timepoints_out
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
+    fs: float | None = parameter(
+        "Sampling frequency of the signals in Hz; needed with ``fs_out``.", [*POSITIVE, None], default=None
+    )
+    fs_out: float | None = parameter(
+        "Sampling frequency wanted in Hz. Records of n samples become ceil(n * fs_out / fs) samples. The "
+        "ratio is taken as the nearest fraction with a denominator of at most 1000.",
+        [*POSITIVE, None],
+        default=None,
+    )
+    n_timepoints_out: int | None = parameter(
+        "Length wanted in samples, whatever the sampling frequency. Give this or ``fs_out``, not both.",
+        [*COUNT, None],
+        default=None,
+    )
+    n_leads: int = parameter(constraint=COUNT)
+    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def _prepare(self, layout):
         if self.fs is not None:

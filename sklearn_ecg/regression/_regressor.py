@@ -19,7 +19,6 @@ _SCALE = ("target_mean", "target_scale")
 class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """A neural estimator of numbers, whose module has a ``backbone`` and a ``head``."""
 
-    _transient_parameters = ("callbacks", "pretrained")
     _validation_score = staticmethod(validation_r2)
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,6 +1,8 @@
 """Beats cut out of records."""
 
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -8,8 +10,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import RowLayout, check_fs, signal_feature_names, validate_rows
+from ..parameters import BOOLEAN, COUNT, POSITIVE, one_of, parameter
 from ..preprocessing._rpeaks import detect_r_peaks
 from ..preprocessing._transformers import (
+    LeadsInRows,
     beat_feature_names,
     lead_and_side_names,
     output_dtype,
@@ -23,7 +27,7 @@ _AGGREGATES = {"median": np.median, "mean": np.mean}
 _LATE = 75  # percentile of the RR intervals before the beats, from which on beats are late
 
 
-class BeatSegmenter(TransformerMixin, BaseEstimator):
+class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
     """Cut records into beats around their R peaks.
 
     The number of records is kept: each record gives the same number of beats, fixed in ``fit``, and a row of NaN
@@ -35,48 +39,6 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
     The RR interval of a beat is half the time from the R peak before it to the one after it, so that the window of a
     premature beat stays that of the rhythm around it; at the ends of a record, and beside two seconds and more that are
     flat, it is the one interval there is.
-
-    Parameters
-    ----------
-    fs : float
-        Sampling frequency in Hz.
-    window : tuple of two floats or "rr", default=(0.25, 0.45)
-        Seconds before and after the R peak. "rr" cuts from 0.35 RR intervals before it to 0.65 after it [1]_.
-    n_timepoints : int, default=None
-        Number of samples of a beat, interpolated linearly, with the R peak on one of them. None keeps the samples of a
-        window in seconds as they are, and gives 128 with "rr". There is no anti-aliasing: filter first.
-    n_beats : int, default=None
-        Number of beats of a record. None takes the largest number seen in ``fit``, or all beats where they are
-        aggregated.
-    aggregate : {"median", "mean"} or None, default=None
-        One beat a record: the median or mean of its beats, sample by sample.
-    flatten : bool, default=False
-        Return 2-D rows, beat after beat, instead of 3-D. Data frames (``set_output``) are always flat.
-    detector : {"logistic", "xqrs"} or callable, default="logistic"
-        R-peak detector: a ``method`` of :func:`~sklearn_ecg.preprocessing.detect_r_peaks`, or a callable
-        ``detector(signal, fs)`` that returns the samples of the R peaks in a signal of shape (n_timepoints,).
-    detection_lead : int, default=None
-        Index of the lead in which R peaks are detected. None is all leads together with "logistic", and the first lead
-        with the others.
-    deviation : {"median", "late"} or None, default=None
-        Write after the leads of a beat what sets it apart in its record, as leads of their own: each lead minus that of
-        the record's median beat, sample by sample, or of the median of its late beats. Late is the quarter of the beats
-        with the longest intervals before them: sinus rhythm even where premature beats are the majority. What comes
-        next wants twice the ``n_leads``.
-    side_features : sequence of str, default=()
-        Features of each beat, written after its signal: "log_rr", the natural logarithm of its RR interval in seconds;
-        "log_rr_previous_to_record" and "log_rr_next_to_record", that of the interval from the R peak before it, and to
-        the one after it, over the median interval of the record; "log_rr_previous_to_next", that of the one over the
-        other; "log_rr_spread", the standard deviation of the logarithm of the intervals before the beats of the record,
-        the same for each of them; "amplitude", the range of its signal, in the units of the signal, in
-        ``detection_lead`` (the first lead if that is None); "log_amplitude_to_record", the logarithm of the amplitude
-        over the record's median, within ±4.6 (a factor of 100). At the ends of a record the one interval there is
-        stands for the other. What comes next wants ``n_side_features`` more by as many.
-    n_leads : int, default=1
-        Number of leads in a 2-D row.
-    n_side_features : int, default=0
-        Number of columns at the end of a 2-D row that are not signal. They are written, untouched, at the end of each
-        beat of the record.
 
     Attributes
     ----------
@@ -112,49 +74,76 @@ class BeatSegmenter(TransformerMixin, BaseEstimator):
            [False, False,  True,  True]])
     """
 
-    _parameter_constraints = {
-        "fs": [Interval(Real, 0, None, closed="neither")],
-        "window": [StrOptions({"rr"}), tuple, list],
-        "n_timepoints": [Interval(Integral, 1, None, closed="left"), None],
-        "n_beats": [Interval(Integral, 1, None, closed="left"), None],
-        "aggregate": [StrOptions(set(_AGGREGATES)), None],
-        "flatten": ["boolean"],
-        "detector": [StrOptions({"logistic", "xqrs"}), callable],
-        "detection_lead": [Interval(Integral, 0, None, closed="left"), None],
-        "deviation": [StrOptions({"median", "late"}), None],
-        "side_features": [tuple, list],
-        "n_leads": [Interval(Integral, 1, None, closed="left")],
-        "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    def __init__(
-        self,
-        *,
-        fs,
-        window=(0.25, 0.45),
-        n_timepoints=None,
-        n_beats=None,
-        aggregate=None,
-        flatten=False,
-        detector="logistic",
-        detection_lead=None,
-        deviation=None,
-        side_features=(),
-        n_leads=1,
-        n_side_features=0,
-    ):
-        self.fs = fs
-        self.window = window
-        self.n_timepoints = n_timepoints
-        self.n_beats = n_beats
-        self.aggregate = aggregate
-        self.flatten = flatten
-        self.detector = detector
-        self.detection_lead = detection_lead
-        self.deviation = deviation
-        self.side_features = side_features
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
+    fs: float = parameter("Sampling frequency of the records in Hz, from 50 to 4000.", POSITIVE)
+    window: Any = parameter(
+        'Seconds before and after the R peak. "rr" cuts from 0.35 RR intervals before it to 0.65 after it [1]_.',
+        [*one_of("rr"), tuple, list],
+        default=(0.25, 0.45),
+        kind='tuple of two floats or "rr"',
+    )
+    n_timepoints: int | None = parameter(
+        "Number of samples of a beat, interpolated linearly, with the R peak on one of them. None keeps the "
+        'samples of a window in seconds as they are, and gives 128 with "rr". There is no anti-aliasing: '
+        "filter first.",
+        [*COUNT, None],
+        default=None,
+    )
+    n_beats: int | None = parameter(
+        "Number of beats of a record. None takes the largest number seen in ``fit``, or all beats where "
+        "they are aggregated.",
+        [*COUNT, None],
+        default=None,
+    )
+    aggregate: str | None = parameter(
+        "One beat a record: the median or mean of its beats, sample by sample.",
+        [StrOptions(set(_AGGREGATES)), None],
+        default=None,
+    )
+    flatten: bool = parameter(
+        "Return 2-D rows, beat after beat, instead of 3-D. Data frames (``set_output``) are always flat.",
+        BOOLEAN,
+        default=False,
+    )
+    detector: str | Callable = parameter(
+        "R-peak detector: a ``method`` of :func:`~sklearn_ecg.preprocessing.detect_r_peaks`, or a callable "
+        "``detector(signal, fs)`` that returns the samples of the R peaks in a signal of shape "
+        "(n_timepoints,).",
+        [*one_of("logistic", "xqrs"), callable],
+        default="logistic",
+    )
+    detection_lead: int | None = parameter(
+        'Index of the lead in which R peaks are detected. None is all leads together with "logistic", and '
+        "the first lead with the others.",
+        [Interval(Integral, 0, None, closed="left"), None],
+        default=None,
+    )
+    deviation: str | None = parameter(
+        "Write after the leads of a beat what sets it apart in its record, as leads of their own: each lead "
+        "minus that of the record's median beat, sample by sample, or of the median of its late beats. Late "
+        "is the quarter of the beats with the longest intervals before them: sinus rhythm even where "
+        "premature beats are the majority. What comes next wants twice the ``n_leads``.",
+        [*one_of("median", "late"), None],
+        default=None,
+    )
+    side_features: Sequence[str] = parameter(
+        'Features of each beat, written after its signal: "log_rr", the natural logarithm of its RR '
+        'interval in seconds; "log_rr_previous_to_record" and "log_rr_next_to_record", that of the interval '
+        "from the R peak before it, and to the one after it, over the median interval of the record; "
+        '"log_rr_previous_to_next", that of the one over the other; "log_rr_spread", the standard deviation '
+        "of the logarithm of the intervals before the beats of the record, the same for each of them; "
+        '"amplitude", the range of its signal, in the units of the signal, in ``detection_lead`` (the first '
+        'lead if that is None); "log_amplitude_to_record", the logarithm of the amplitude over the record\'s '
+        "median, within ±4.6 (a factor of 100). At the ends of a record the one interval there is stands "
+        "for the other. What comes next wants ``n_side_features`` more by as many.",
+        [tuple, list],
+        default=(),
+        kind="sequence of str",
+    )
+    n_leads: int = parameter(constraint=COUNT)
+    n_side_features: int = parameter(
+        "Number of columns at the end of a 2-D row that are not signal. They are written, untouched, at the "
+        "end of each beat of the record.",
+    )
 
     def fit(self, X, y=None):
         """Learn the layout of the rows and the number of beats.

@@ -1,13 +1,14 @@
 """Impulse trains: a signal for each record that is large where it has a heartbeat and about zero elsewhere."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from scipy import ndimage
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import RowLayout, check_fs, signal_feature_names
+from ..parameters import BOOLEAN, COUNT, POSITIVE, one_of, parameter
 from ..preprocessing._rpeaks import MAX_FS, MIN_FS, REFRACTORY, detect_r_peaks
 from ..preprocessing._transformers import SignalTransformer, lead_and_side_names, map_signals
 
@@ -31,23 +32,6 @@ class ImpulseTrainExtractor(SignalTransformer):
     smoothed, and flat leads are left out; the window sums to one; the detector sees all leads; the autocorrelation is
     the mean of those of the leads, its highest peak between lags of 0.3 and 2 s counts, and the impulses lie where they
     cover the most of the soft train. A record that is flat, or without a beat, gives zeros.
-
-    Parameters
-    ----------
-    fs : float
-        Sampling frequency in Hz; from 50 to 4000 with ``method="peaks"``.
-    method : {"energy", "peaks", "fixed_period"}, default="energy"
-        What tells the heartbeats.
-    binary : bool, default=False
-        One at each beat and zero elsewhere. The beats of "energy" are the maxima of the soft train, of those above a
-        third of its largest value, that are the largest within 0.22 s. Otherwise "peaks" and "fixed_period" have the
-        window, scaled to a height of one, around each beat.
-    window : float, default=0.022
-        Length of the Hamming window in seconds; rounded to an odd number of samples: 11 at 500 Hz.
-    n_leads : int, default=1
-        Number of leads in a 2-D row.
-    n_side_features : int, default=0
-        Number of columns at the end of a 2-D row that are not signal; they pass through untouched.
 
     Attributes
     ----------
@@ -76,22 +60,22 @@ class ImpulseTrainExtractor(SignalTransformer):
     array([ 200,  600, 1000, 1400, 1800])
     """
 
-    _parameter_constraints = {
-        "fs": [Interval(Real, 0, None, closed="neither")],
-        "method": [StrOptions({"energy", "peaks", "fixed_period"})],
-        "binary": ["boolean"],
-        "window": [Interval(Real, 0, None, closed="neither")],
-        "n_leads": [Interval(Integral, 1, None, closed="left")],
-        "n_side_features": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    def __init__(self, *, fs, method="energy", binary=False, window=0.022, n_leads=1, n_side_features=0):
-        self.fs = fs
-        self.method = method
-        self.binary = binary
-        self.window = window
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
+    fs: float = parameter('Sampling frequency in Hz; from 100 to 1000 with ``method="peaks"``.', POSITIVE)
+    method: str = parameter("What tells the heartbeats.", one_of("energy", "peaks", "fixed_period"), default="energy")
+    binary: bool = parameter(
+        'One at each beat and zero elsewhere. The beats of "energy" are the maxima of the soft train, of '
+        'those above a third of its largest value, that are the largest within 0.22 s. Otherwise "peaks" '
+        'and "fixed_period" have the window, scaled to a height of one, around each beat.',
+        BOOLEAN,
+        default=False,
+    )
+    window: float = parameter(
+        "Length of the Hamming window in seconds; rounded to an odd number of samples: 11 at 500 Hz.",
+        POSITIVE,
+        default=0.022,
+    )
+    n_leads: int = parameter(constraint=COUNT)
+    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def transform(self, X):
         """The impulse train of each record.

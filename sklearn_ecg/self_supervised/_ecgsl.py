@@ -1,6 +1,13 @@
 """ECGSLClassifier: heartbeat segments, self-supervised pre-training in stages, transformer, attention."""
 
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any
+
+from sklearn.utils._param_validation import Interval
+
 from ..nn.segments import SegmentClassifier, SegmentDecoder
+from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
 from ._sequences import SegmentSequenceClassifier
 
 
@@ -22,99 +29,6 @@ class ECGSLClassifier(SegmentSequenceClassifier):
 
     A segment of NaN is none: however many there are, and wherever, the result is the same. A record without any segment
     trains nothing; its prediction is the share of each class in the training, its embedding NaN.
-
-    Parameters
-    ----------
-    channels : sequence of int, default=(16, 32, 64, 64, 128, 128)
-        Filters of each convolution block of the segment encoder.
-    kernel_size : int, default=7
-        Samples in each filter.
-    embedding_size : int, default=128
-        Size of the embedding of a segment, and of a record; a multiple of ``n_heads``.
-    n_layers : int, default=4
-        Layers of the transformer.
-    n_heads : int, default=8
-        Heads of each layer of the transformer.
-    feedforward_size : int, default=512
-        Hidden units of each layer of the transformer.
-    pooling : {"attention", "mean", "max"}, default="attention"
-        How the segments of a record are pooled.
-    attention_size : int, default=64
-        Hidden units of the attention.
-    head_size : int, default=64
-        Hidden units of the dense layers.
-    side_noise : float, default=0.0
-        Standard deviation of the noise added to the standardised side features in training, not in pre-training.
-    signal_dropout : float, default=0.0
-        Share of the training records whose signals are withheld, so that the side features learn to decide alone; not
-        in pre-training.
-    pretrain_stages : sequence of {"autoencoder", "masked", "contrastive"}, default=("autoencoder", "masked")
-        Stages of the pre-training, one after the other.
-    pretrain_epochs : int or sequence of int, default=20
-        Passes over the unlabelled records in each stage, or in all of them.
-    pretrain_lr : float, default=1e-3
-        Learning rate of the pre-training.
-    mask_ratio : float, default=0.3
-        Share of the segments of a record that stage "masked" hides; at least one, never all.
-    pretrained : dict of ndarray, FrozenEstimator or None, default=None
-        Weights of encoder and transformer to begin with: ``pretrained_`` of an ECGSLClassifier, or one in a
-        :class:`~sklearn.frozen.FrozenEstimator`, as its last ``pretrain`` or ``fit`` left them. (A plain fitted
-        estimator would lose its fit in ``clone``.)
-    freeze_encoder : bool, default=False
-        Keep encoder and transformer as they were pre-trained; attention and dense layers alone are trained.
-    loss : {"cross_entropy", "focal"}, default="cross_entropy"
-        "focal" weighs each row by how far its class was missed [2]_.
-    focal_gamma : float, default=2.0
-        Exponent of the focal loss: how much less a row counts that is classified well.
-    focal_alpha : dict, "inverse_sqrt" or None, default="inverse_sqrt"
-        Factors of the classes in the focal loss; "inverse_sqrt" makes them proportional to the inverse square root of
-        their frequency.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss.
-    augment : callable or None, default=None
-        Changes the segments of each training batch: a function from a tensor (n_segments, n_leads, n_timepoints) to one
-        of the same shape, such as :class:`~sklearn_ecg.augmentation.BeatAugmentation`.
-    n_beats : int, default=1
-        Segments in a 2-D row. 3-D input speaks for itself.
-    n_leads : int, default=1
-        Leads of a segment.
-    n_side_features : int, default=0
-        Columns at the end of each segment that are not signal (``side_features`` of the segmenter).
-    max_epochs : int, default=20
-        Passes over the training rows at most.
-    batch_size : int, default=128
-        Rows in a batch, in training and in prediction.
-    lr : float, default=1e-3
-        Learning rate.
-    lr_schedule : {"constant", "one-cycle"}, default="constant"
-        "one-cycle" raises the learning rate to ``lr`` over the first fifth of the training and lowers it to nearly
-        nothing by its end.
-    weight_decay : float, default=1e-4
-        Weight decay of the optimizer.
-    optimizer : {"adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adamw"
-        Optimizer; "sgd" has momentum 0.9.
-    early_stopping : bool, default=False
-        Split off validation rows, stop when their loss no longer falls, and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows that ``early_stopping`` splits off; with groups, the nearest fraction 1/k.
-    patience : int, default=5
-        Epochs without a better validation loss before ``early_stopping`` stops.
-    device : str, default="auto"
-        "auto" takes a GPU if there is one; otherwise a torch device.
-    precision : {"float32", "float64", "bf16-mixed"}, default="float32"
-        Numbers the network computes with.
-    norm : {"batch", "group"}, default="batch"
-        Normalisation after each convolution.
-    dropout : float, default=0.1
-        Share of units dropped in training.
-    callbacks : list of skorch callbacks or None, default=None
-        Further callbacks, copied for each fit.
-    warm_start : bool, default=False
-        Continue from the fitted weights, with the classes and the layout seen before.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the dropout.
-    verbose : int, default=0
-        1 shows a progress bar with loss, validation score and time left.
 
     Attributes
     ----------
@@ -164,94 +78,81 @@ class ECGSLClassifier(SegmentSequenceClassifier):
     (40, 5)
     """
 
-    def __init__(
-        self,
-        *,
-        channels=(16, 32, 64, 64, 128, 128),
-        kernel_size=7,
-        embedding_size=128,
-        n_layers=4,
-        n_heads=8,
-        feedforward_size=512,
-        pooling="attention",
-        attention_size=64,
-        head_size=64,
-        side_noise=0.0,
-        signal_dropout=0.0,
-        pretrain_stages=("autoencoder", "masked"),
-        pretrain_epochs=20,
-        pretrain_lr=1e-3,
-        mask_ratio=0.3,
-        pretrained=None,
-        freeze_encoder=False,
-        loss="cross_entropy",
-        focal_gamma=2.0,
-        focal_alpha="inverse_sqrt",
-        class_weight=None,
-        augment=None,
-        n_beats=1,
-        n_leads=1,
-        n_side_features=0,
-        max_epochs=20,
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="constant",
-        weight_decay=1e-4,
-        optimizer="adamw",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=5,
-        device="auto",
-        precision="float32",
-        norm="batch",
-        dropout=0.1,
-        callbacks=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
-        self.channels = channels
-        self.kernel_size = kernel_size
-        self.embedding_size = embedding_size
-        self.n_layers = n_layers
-        self.n_heads = n_heads
-        self.feedforward_size = feedforward_size
-        self.pooling = pooling
-        self.attention_size = attention_size
-        self.head_size = head_size
-        self.side_noise = side_noise
-        self.signal_dropout = signal_dropout
-        self.pretrain_stages = pretrain_stages
-        self.pretrain_epochs = pretrain_epochs
-        self.pretrain_lr = pretrain_lr
-        self.mask_ratio = mask_ratio
-        self.pretrained = pretrained
-        self.freeze_encoder = freeze_encoder
-        self.loss = loss
-        self.focal_gamma = focal_gamma
-        self.focal_alpha = focal_alpha
-        self.class_weight = class_weight
-        self.augment = augment
-        self.n_beats = n_beats
-        self.n_leads = n_leads
-        self.n_side_features = n_side_features
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.device = device
-        self.precision = precision
-        self.norm = norm
-        self.dropout = dropout
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    channels: Sequence[int] = parameter(
+        "Filters of each convolution block of the segment encoder.", SIZES, default=(16, 32, 64, 64, 128, 128)
+    )
+    kernel_size: int = parameter("Samples in each filter of the segment encoder.", COUNT, default=7)
+    embedding_size: int = parameter(
+        "Size of the embedding of a segment, and of a record; a multiple of ``n_heads``.", COUNT, default=128
+    )
+    n_layers: int = parameter("Layers of the transformer.", COUNT, default=4)
+    n_heads: int = parameter("Heads of each layer of the transformer.", COUNT, default=8)
+    feedforward_size: int = parameter("Hidden units of each layer of the transformer.", COUNT, default=512)
+    pooling: str = parameter(
+        "How the segments of a record are pooled.", one_of("attention", "mean", "max"), default="attention"
+    )
+    attention_size: int = parameter("Hidden units of the attention.", COUNT, default=64)
+    head_size: int = parameter("Hidden units of the dense layers.", COUNT, default=64)
+    side_noise: float = parameter(
+        "Standard deviation of the noise added to the standardised side features in training, not in pre-training.",
+        NOT_NEGATIVE,
+        default=0.0,
+        training=True,
+    )
+    signal_dropout: float = parameter(
+        "Share of the training records whose signals are withheld, so that the side features learn to "
+        "decide alone; not in pre-training.",
+        SHARE,
+        default=0.0,
+        training=True,
+    )
+    pretrain_stages: Any = parameter(
+        "Stages of the pre-training, one after the other.",
+        ["array-like"],
+        default=("autoencoder", "masked"),
+        kind='sequence of {"autoencoder", "masked", "contrastive"}',
+        training=True,
+    )
+    pretrain_epochs: int | Sequence[int] = parameter(
+        "Passes over the unlabelled records in each stage, or in all of them.",
+        [*COUNT, "array-like"],
+        default=20,
+        kind="int or sequence of int",
+        training=True,
+    )
+    pretrain_lr: float = parameter("Learning rate of the pre-training.", POSITIVE, default=1e-3, training=True)
+    mask_ratio: float = parameter(
+        'Share of the segments of a record that stage "masked" hides; at least one, never all.',
+        [Interval(Real, 0, 1, closed="neither")],
+        default=0.3,
+        training=True,
+    )
+    pretrained: Any = parameter(
+        "Weights of encoder and transformer to begin with: ``pretrained_`` of an ECGSLClassifier, or one in "
+        "a :class:`~sklearn.frozen.FrozenEstimator`, as its last ``pretrain`` or ``fit`` left them. (A "
+        "plain fitted estimator would lose its fit in ``clone``.)",
+        default=None,
+        kind="dict of ndarray, FrozenEstimator or None",
+        training=True,
+        kept=False,
+    )
+    freeze_encoder: bool = parameter(
+        "Keep encoder and transformer as they were pre-trained; attention and dense layers alone are trained.",
+        BOOLEAN,
+        default=False,
+        training=True,
+    )
+    augment: Callable | None = parameter(
+        "Changes the segments of each training batch: a function from a tensor (n_segments, n_leads, "
+        "n_timepoints) to one of the same shape, such as "
+        ":class:`~sklearn_ecg.augmentation.BeatAugmentation`."
+    )
+    n_beats: int = parameter("Segments in a 2-D row. 3-D input speaks for itself.", COUNT, default=1, training=True)
+    n_leads: int = parameter("Leads of a segment.")
+    n_side_features: int = parameter(
+        "Columns at the end of each segment that are not signal (``side_features`` of the segmenter)."
+    )
+    dropout: float = parameter(default=0.1)
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
         names = (

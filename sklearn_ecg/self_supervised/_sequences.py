@@ -1,13 +1,10 @@
 """What classifiers of heartbeat sequences share: the door for segments, pre-training, embeddings."""
 
-from numbers import Integral, Real
-
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,29 +32,6 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     """
 
     __metadata_request__fit = {"X_unlabeled": True}
-
-    _size_parameters = ("channels",)
-    _transient_parameters = ("callbacks", "pretrained")
-    _parameter_constraints: dict = {
-        **NeuralClassifier._parameter_constraints,
-        "channels": ["array-like"],
-        **{
-            name: [Interval(Integral, 1, None, closed="left")]
-            for name in (
-                *("kernel_size", "embedding_size", "n_layers", "n_heads", "feedforward_size"),
-                *("attention_size", "head_size", "n_beats"),
-            )
-        },
-        "side_noise": [Interval(Real, 0, None, closed="left")],
-        "signal_dropout": [Interval(Real, 0, 1, closed="left")],
-        "pooling": [StrOptions({"attention", "mean", "max"})],
-        "pretrain_stages": ["array-like"],
-        "pretrain_epochs": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
-        "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
-        "pretrained": "no_validation",
-        "freeze_encoder": ["boolean"],
-    }
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_") or hasattr(self, "pretrained_")  # which is enough to embed
