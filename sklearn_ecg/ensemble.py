@@ -18,8 +18,8 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _check_y, check_is_fitted
 
-from ._validation import _flatten_cube
 from .parameters import BOOLEAN, COUNT, WithParameters, one_of, parameter
+from .signals._validation import _flatten_cube
 
 
 class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEnsemble):

@@ -17,10 +17,10 @@ from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_ecg import AdaptedClassifier, CNNClassifier, ECGScaler
-from sklearn_ecg._training import to_arrays
-from sklearn_ecg._validation import signal_feature_names
 from sklearn_ecg.adaptation import most_uncertain
+from sklearn_ecg.base._training import to_arrays
 from sklearn_ecg.datasets import make_beats
+from sklearn_ecg.signals._validation import signal_feature_names
 from tests.instances import CLASSIFIERS, QUICK
 
 WAVES = {"N": np.hanning(16), "S": np.roll(np.hanning(16), 5), "V": -np.hanning(16)}

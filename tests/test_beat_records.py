@@ -8,10 +8,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import AdaptedClassifier, BeatSegmenter
-from sklearn_ecg._validation import validate_beats
 from sklearn_ecg.augmentation import BeatAugmentation
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.preprocessing import flatten_leads
+from sklearn_ecg.signals._validation import validate_beats
 from tests.instances import BEAT_SEQUENCES, QUICK
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 8, 1

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.segmentation import BeatSegmenter
+from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 from .test_segmentation import on_a_ramp, segmenter
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFo
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import ECGScaler
-from sklearn_ecg._validation import signal_feature_names
+from sklearn_ecg.signals._validation import signal_feature_names
 from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, META, QUICK, set_everywhere
 
 

@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ecg._validation import read_lead_columns, signal_feature_names, validate_rows
 from sklearn_ecg.preprocessing import flatten_leads, unflatten_leads
+from sklearn_ecg.signals._validation import read_lead_columns, signal_feature_names, validate_rows
 from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, DELINEATORS, META, QUICK, set_everywhere
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 16, 3

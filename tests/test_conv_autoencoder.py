@@ -15,13 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg import ConvAutoencoder
-from sklearn_ecg._validation import RowLayout, flatten_leads, signal_feature_names
 from sklearn_ecg.autoencoders import _pooled_r2, _transport
 from sklearn_ecg.autoencoders._unpunished import punished_samples
 from sklearn_ecg.interpolation import transport_path
 from sklearn_ecg.nn.autoencoders import ConvAutoencoder as Module
 from sklearn_ecg.nn.autoencoders import SpectralConv1d, Stretch
 from sklearn_ecg.nn.blocks import SameConv1d
+from sklearn_ecg.signals._validation import RowLayout, flatten_leads, signal_feature_names
 from tests.instances import AUTOENCODERS as ALL_AUTOENCODERS
 from tests.instances import QUICK
 

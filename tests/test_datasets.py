@@ -6,9 +6,9 @@ import numpy as np
 import pooch
 import pytest
 
-from sklearn_ecg._annotations import MITDB_DS1, MITDB_DS2, MITDB_PACED, MITDB_RECORDS, STANDARD_LEADS
 from sklearn_ecg.datasets import ECGRecord, _download, _mitdb, fetch_ludb, fetch_mitdb, fetch_mitdb_beats, get_data_home
 from sklearn_ecg.datasets._wfdb import _SYMBOLS, quiet_wfdb, read_annotations, read_signal
+from sklearn_ecg.signals._annotations import MITDB_DS1, MITDB_DS2, MITDB_PACED, MITDB_RECORDS, STANDARD_LEADS
 
 MARKS = [(18, "+", "(N"), (100, "N"), (400, "V"), (500, "["), (600, "]"), (700, "~"), (800, "A")]
 LUDB_HEADER = "ID,Sex,Age,Rhythms,Hypertrophies"

@@ -4,9 +4,9 @@ import numpy as np
 import pooch
 import pytest
 
-from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg.datasets import _download, fetch_chapman
 from sklearn_ecg.datasets._wfdb import quiet_wfdb, read_plain_signal
+from sklearn_ecg.signals._annotations import STANDARD_LEADS
 
 NAMES = """Acronym Name,Full Name,Snomed_CT
 IDC,Interior differences conduction,698252002

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from sklearn_ecg import LeadConverter
-from sklearn_ecg._annotations import INDEPENDENT_LEADS
 from sklearn_ecg.datasets import fetch_deepfake, make_pulse2pulse
 from sklearn_ecg.datasets._pulse2pulse import generate, load_generator
 from sklearn_ecg.metrics import INTERVALS
 from sklearn_ecg.preprocessing import detect_r_peaks
+from sklearn_ecg.signals._annotations import INDEPENDENT_LEADS
 
 HEADER = ("TestID", "patid", "avgrrinterval", "VentRate", "pr", "qrs", "qt", "samplerate_ECG", "ecgcategory")
 ROWS = {

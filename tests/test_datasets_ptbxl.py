@@ -8,10 +8,10 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 
-from sklearn_ecg._annotations import STANDARD_LEADS
 from sklearn_ecg.datasets import _download, fetch_ptbxl
 from sklearn_ecg.datasets._wfdb import quiet_wfdb, read_plain_signal
 from sklearn_ecg.metrics import INTERVALS
+from sklearn_ecg.signals._annotations import STANDARD_LEADS
 
 LEADS = [lead.upper() for lead in STANDARD_LEADS]
 COLUMNS = ["ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold", "filename_lr", "filename_hr"]

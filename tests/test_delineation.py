@@ -10,13 +10,13 @@ import torch
 from sklearn.base import clone
 
 from sklearn_ecg import ECGResampler, WaveDelineator
-from sklearn_ecg._validation import signal_feature_names
 from sklearn_ecg.datasets import make_ecg, waves_of_intervals
 from sklearn_ecg.delineation import waves_from_proba
 from sklearn_ecg.delineation._decoding import decode_waves, waves_of_record
 from sklearn_ecg.delineation._label_maps import at_columns, column_moments
 from sklearn_ecg.metrics import fiducial_report
 from sklearn_ecg.preprocessing import WAVE_DTYPE, wave_intervals, wave_masks
+from sklearn_ecg.signals._validation import signal_feature_names
 from tests.instances import DELINEATORS, EXACT, QUICK
 
 FS = 100

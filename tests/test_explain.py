@@ -22,9 +22,9 @@ from sklearn_ecg import (
     ECGResampler,
     ECGScaler,
 )
-from sklearn_ecg._validation import RowLayout, flatten_leads
 from sklearn_ecg.explain import grad_cam, saliency
 from sklearn_ecg.nn.blocks import SameConv1d
+from sklearn_ecg.signals._validation import RowLayout, flatten_leads
 from tests.instances import CLASSIFIERS, QUICK, SEGMENTS
 
 N_TIMEPOINTS = 40

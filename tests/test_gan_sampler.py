@@ -21,11 +21,11 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg import CNNLSTMAttention
-from sklearn_ecg._validation import signal_feature_names
 from sklearn_ecg.augmentation import GANSampler
 from sklearn_ecg.datasets import make_beats
 from sklearn_ecg.nn.gan import Critic, Generator, gradient_penalty
 from sklearn_ecg.preprocessing import flatten_leads
+from sklearn_ecg.signals._validation import signal_feature_names
 
 TINY = {"latent_size": 4, "hidden_size": 8, "channels": (8,), "kernel_size": 3, "n_critic": 1, "n_steps": 3}
 EXACT = {"precision": "float64", "batch_size": 32, "random_state": 0}

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from sklearn_ecg import ImpulseTrainExtractor
-from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.preprocessing import _transformers
 from sklearn_ecg.segmentation._impulse_trains import place_pulses, train_maxima
+from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 FS = 250
 METHODS = ("energy", "peaks", "fixed_period")

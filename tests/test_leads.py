@@ -11,9 +11,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import ECGScaler, LeadConverter
-from sklearn_ecg._annotations import INDEPENDENT_LEADS, STANDARD_LEADS
-from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.datasets import fetch_ptbxl, make_ecg
+from sklearn_ecg.signals._annotations import INDEPENDENT_LEADS, STANDARD_LEADS
+from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 EIGHT = np.array([3.0, 10.0, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0])
 TWELVE = np.array([3.0, 10.0, 7.0, -6.5, -2.0, 8.5, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0])

@@ -17,9 +17,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
-from sklearn_ecg._splitting import validation_split
-from sklearn_ecg._training import BatchIterator, RowBatches, WeightedRows
-from sklearn_ecg._validation import RowLayout
+from sklearn_ecg.base._splitting import validation_split
+from sklearn_ecg.base._training import BatchIterator, RowBatches, WeightedRows
+from sklearn_ecg.signals._validation import RowLayout
 from tests.instances import CLASSIFIERS, QUICK
 
 

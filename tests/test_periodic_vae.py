@@ -16,13 +16,13 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
-from sklearn_ecg._annotations import STANDARD_LEADS
-from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.autoencoders._annealing import BetaAnnealing
 from sklearn_ecg.autoencoders._impulses import STRETCHES, steady_train, stretch_levels
 from sklearn_ecg.autoencoders._latent_mixture import evenly_drawn, fit_mixture
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.nn.vae import FilterStretch, NegativeELBO, VariationalAutoencoder, convolve_same
+from sklearn_ecg.signals._annotations import STANDARD_LEADS
+from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 FS, N_TIMEPOINTS = 100, 300
 TINY = {"fs": FS, "channels": (8, 8), "kernel_size": 3, "latent_size": 3, "max_epochs": 3, "random_state": 0}

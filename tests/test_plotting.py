@@ -8,8 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_ecg import ECGScaler
-from sklearn_ecg._validation import RowLayout, flatten_leads
 from sklearn_ecg.plotting import AttentionDisplay, BeatClassDisplay, HistoryDisplay, SaliencyDisplay
+from sklearn_ecg.signals._validation import RowLayout, flatten_leads
 
 FS = 100
 

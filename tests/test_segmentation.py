@@ -8,9 +8,9 @@ import pytest
 from scipy import ndimage
 from sklearn.base import clone
 
-from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.preprocessing import ECGFilter, ECGScaler, extract_beats
 from sklearn_ecg.segmentation import BeatSegmenter
+from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 FS = 100
 PEAKS = ([60, 150, 250, 340], [100, 220], [])

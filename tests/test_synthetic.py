@@ -8,12 +8,12 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from sklearn_ecg._annotations import STANDARD_LEADS
-from sklearn_ecg._rhythm import sinus_intervals
 from sklearn_ecg.datasets import make_beats, make_ecg, make_noise, waves_of_intervals
 from sklearn_ecg.datasets._rhythm import Beats
 from sklearn_ecg.datasets._waves import NORMAL, TABLES, lead_matrix, scaled_waves, trace
 from sklearn_ecg.preprocessing import wave_intervals
+from sklearn_ecg.signals._annotations import STANDARD_LEADS
+from sklearn_ecg.signals._rhythm import sinus_intervals
 
 ECTOPIC = {"S": 0.1, "V": 0.1, "F": 0.05}
 

@@ -9,10 +9,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import CNNLSTMAttention, preprocessing
-from sklearn_ecg._validation import flatten_leads, signal_feature_names
 from sklearn_ecg.preprocessing import LeadConverter, _transformers
 from sklearn_ecg.preprocessing._scaling import ECGScaler
 from sklearn_ecg.preprocessing._transformers import ECGFilter, ECGResampler
+from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 FS = 360.0
 LENGTHS = (1, 2, 7, 250)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sklearn_ecg._annotations import INDEPENDENT_LEADS, STANDARD_LEADS
 from sklearn_ecg.datasets import fetch_ludb, make_ecg
 from sklearn_ecg.metrics import interval_report
 from sklearn_ecg.preprocessing import corrected_qt, merge_waves, wave_intervals
+from sklearn_ecg.signals._annotations import INDEPENDENT_LEADS, STANDARD_LEADS
 
 DTYPE = [("wave", "U3"), ("onset", np.int64), ("peak", np.int64), ("offset", np.int64)]
 

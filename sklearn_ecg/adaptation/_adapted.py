@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted
 
-from .._base_classifier import NeuralClassifier
+from ..base._classifier import NeuralClassifier
 from ..parameters import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
 
 

@@ -7,7 +7,7 @@ from scipy.special import xlogy
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from .._validation import RowLayout, flatten_leads
+from ..signals._validation import RowLayout, flatten_leads
 
 
 def most_uncertain(estimator, X, n_labels, *, measure="margin"):

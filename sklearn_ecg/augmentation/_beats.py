@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from numbers import Real
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 
 
 @dataclass(frozen=True, kw_only=True)

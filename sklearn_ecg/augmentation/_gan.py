@@ -13,11 +13,11 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import RowsOnDevice
-from .._training import DTYPES, present_device, resolve_device, seeded, to_arrays, to_tensors
-from .._validation import validate_rows
+from ..base._estimator import RowsOnDevice
+from ..base._training import DTYPES, present_device, resolve_device, seeded, to_arrays, to_tensors
 from ..nn.gan import Critic, Generator
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
+from ..signals._validation import validate_rows
 from ._wgan import ClassRows, WassersteinTraining, generate
 
 _ROWS_AT_ONCE = 1024

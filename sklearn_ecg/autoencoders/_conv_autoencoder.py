@@ -9,12 +9,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
-from .._base import AugmentedTraining
-from .._base_classifier import _check_groups
-from .._validation import check_fs
+from ..base._classifier import _check_groups
+from ..base._estimator import AugmentedTraining
 from ..nn import autoencoders
 from ..nn.losses import OwnLoss
 from ..parameters import COUNT, NOT_NEGATIVE, POSITIVE, SIZES, one_of, parameter
+from ..signals._validation import check_fs
 from ._latent_transformer import LatentTransformer
 from ._transport import path_targets
 from ._unpunished import punished_samples

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
 from ..preprocessing._rpeaks import MAX_FS, MIN_FS, detect_r_peaks
 from ..segmentation._impulse_trains import place_pulses, train_maxima
+from ..signals._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
 
 _REACH = 0.1  # s on both sides of an impulse
 _VARIATION, _LF_HF_RATIO = 0.04, 0.5  # of the heart rate in sinus rhythm: standard deviation over mean; of the powers

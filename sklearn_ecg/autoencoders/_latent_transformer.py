@@ -5,9 +5,9 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import NeuralEstimator
-from .._validation import RowLayout
+from ..base._estimator import NeuralEstimator
 from ..preprocessing._transformers import is_cube, lead_and_side_names, output_dtype
+from ..signals._validation import RowLayout
 from ._pooled_r2 import pooled_r2
 
 

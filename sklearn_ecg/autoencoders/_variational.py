@@ -10,14 +10,14 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d, ge
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
-from .._base import NeuralEstimator
-from .._base_classifier import _check_groups
-from .._validation import check_fs
+from ..base._classifier import _check_groups
+from ..base._estimator import NeuralEstimator
 from ..nn.vae import N_NOISES, NegativeELBO, VariationalAutoencoder
 from ..parameters import Sizes
 from ..preprocessing._leads import check_lead_names, limb_places
 from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
+from ..signals._validation import check_fs
 from ._annealing import BetaAnnealing, LatentRecord
 from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels, usual_rate
 from ._latent_mixture import N_MOST, draw_latents, evenly_drawn, fit_mixture

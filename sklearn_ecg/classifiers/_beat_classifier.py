@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .._base_classifier import NeuralClassifier
+from ..base._classifier import NeuralClassifier
 from ..parameters import COUNT, NOT_NEGATIVE, SHARE, SIZES, WithParameters, parameter
 
 

@@ -1,5 +1,6 @@
 """Loaders of public ECG databases, and synthetic ECG."""
 
+from ..signals._record import ECGRecord
 from ._apnea import fetch_apnea_ecg
 from ._chapman import fetch_chapman
 from ._deepfake import fetch_deepfake
@@ -10,7 +11,6 @@ from ._mitdb import fetch_mitdb, fetch_mitdb_beats
 from ._noise import make_noise
 from ._ptbxl import fetch_ptbxl
 from ._pulse2pulse import make_pulse2pulse
-from ._record import ECGRecord
 from ._synthetic import make_ecg
 from ._waves import waves_of_intervals
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import Bunch
 
-from .._validation import signal_feature_names
+from ..signals._validation import signal_feature_names
 from ._download import get_data_home, provide_records, record_names
 from ._wfdb import read_annotations, read_signal
 

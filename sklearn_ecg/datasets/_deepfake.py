@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._annotations import INDEPENDENT_LEADS, INTERVALS
+from ..signals._annotations import INDEPENDENT_LEADS, INTERVALS
 from ._download import get_data_home
 from ._frame import as_requested
 from ._rows import check_leads

@@ -1,6 +1,6 @@
 """The forms in which a loader of rows hands out its data."""
 
-from .._validation import signal_feature_names
+from ..signals._validation import signal_feature_names
 
 
 def as_requested(bunch, n_timepoints, *, return_X_y, as_frame):

@@ -5,10 +5,10 @@ import csv
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._annotations import STANDARD_LEADS
 from ..preprocessing import WAVE_DTYPE
+from ..signals._annotations import STANDARD_LEADS
+from ..signals._record import ECGRecord
 from ._download import get_data_home, provide_records, record_names
-from ._record import ECGRecord
 from ._wfdb import order_of_leads, read_annotations, read_signal
 
 _DATABASE = "ludb/1.0.1"

@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from .._annotations import AAMI_OF_SYMBOL
-from .._validation import check_fs
 from ..preprocessing._beat_features import RR_FEATURES
 from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats
+from ..signals._annotations import AAMI_OF_SYMBOL
+from ..signals._validation import check_fs
 from ._frame import as_requested
 from ._synthetic import check_leads, simulate
 from ._waves import ATRIAL, NORMAL, VENTRICULAR

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 from sklearn.utils import check_random_state
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 
 
 def make_noise(

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from .._annotations import INTERVALS
+from ..signals._annotations import INTERVALS
 from ._download import get_data_home, provide_files
 
 _DATABASE = "ptb-xl-plus/1.0.1"

@@ -8,8 +8,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from .._annotations import INDEPENDENT_LEADS
-from .._validation import signal_feature_names
+from ..signals._annotations import INDEPENDENT_LEADS
+from ..signals._validation import signal_feature_names
 from ._deepfake import FS, MICROVOLT, N_TIMEPOINTS
 
 _FULL_SCALE = 6000 * MICROVOLT

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
+from ..signals._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
 
 LEAD_IN = 5.0
 """Seconds simulated ahead of the record, so that nothing of the start is left in it."""

@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._annotations import STANDARD_LEADS
-from .._validation import check_fs
+from ..signals._annotations import STANDARD_LEADS
+from ..signals._record import ECGRecord
+from ..signals._validation import check_fs
 from ._noise import check_numbers, draw_noise
-from ._record import ECGRecord
 from ._rhythm import COUPLING, LEAD_IN, make_rhythm
 from ._waves import (
     FIBRILLATION_GAIN,

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.signal import lfilter
 
-from .._annotations import LIMB_LEADS, STANDARD_LEADS
 from ..preprocessing import WAVE_DTYPE
+from ..signals._annotations import LIMB_LEADS, STANDARD_LEADS
 from ._noise import check_numbers
 
 NORMAL = {"P": (-70, 1.2, 0.25), "Q": (-15, -5, 0.1), "R": (0, 30, 0.1), "S": (15, -7.5, 0.1), "T": (100, 0.75, 0.4)}

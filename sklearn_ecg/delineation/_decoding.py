@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from .._validation import check_fs
 from ..preprocessing import WAVE_DTYPE
+from ..signals._validation import check_fs
 from ._spans import find_between
 
 _HOLE = 0.04  # s; runs of QRS that are closer belong together

@@ -8,10 +8,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from .._base import NeuralEstimator
-from .._base_classifier import _check_groups
-from .._validation import check_fs
+from ..base._classifier import _check_groups
+from ..base._estimator import NeuralEstimator
 from ..preprocessing import ECGResampler
+from ..signals._validation import check_fs
 from ._label_maps import UNKNOWN, LabelMapLoss, at_columns, column_moments, lead_statistics
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import AugmentedTraining
-from .._validation import check_fs, read_lead_columns
+from ..base._estimator import AugmentedTraining
 from ..nn.unet import UNet
 from ..parameters import COUNT, POSITIVE, SIZES, parameter
 from ..preprocessing import corrected_qt, wave_intervals
+from ..signals._validation import check_fs, read_lead_columns
 from ._decoding import waves_of_records
 from ._label_map_classifier import LabelMapClassifier
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .._validation import BeatLayout
+from ..signals._validation import BeatLayout
 from ._layer import find_layer, spread_steps
 from ._network import (
     batches,

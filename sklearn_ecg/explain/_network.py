@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import BeatLayout, validate_beats, validate_rows
+from ..signals._validation import BeatLayout, validate_beats, validate_rows
 
 
 def find_network(estimator):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._delineation import delineate
 from ._paths import mix
 from ._transport import match_beats_of

@@ -9,7 +9,7 @@ from scipy.signal import find_peaks
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._delineation import MARGIN, delineate, low_pass
 
 _STRAY = 0.75  # of a T wave's height

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._delineation import delineate
 from ._paths import check_ends, check_steps, mix
 

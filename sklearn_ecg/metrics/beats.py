@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._reports import ratio
 
 __all__ = ["BeatMatch", "match_beats"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._annotations import AAMI_CLASSES
+from ..signals._annotations import AAMI_CLASSES
 from ._reports import cell, none_for_nan
 
 __all__ = ["AAMIReport", "aami_report", "macro_f1", "record_confusions"]

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._reports import cell, none_for_nan, ratio
 from .beats import match_beats
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from sklearn.metrics import make_scorer
 
-from .._annotations import INTERVALS
+from ..signals._annotations import INTERVALS
 from ._reports import cell, none_for_nan
 
 __all__ = [

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 from sklearn.utils import check_random_state
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._reports import as_rows, mean, none_for_nan, plain, ratio
 from .beats import match_beats
 from .bootstrap import Interval

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._validation import RowLayout
+from ..signals._validation import RowLayout
 from ._reports import as_rows
 
 __all__ = ["phase_randomised", "white_noise_like"]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._annotations import AAMI_CLASSES
-from .._validation import RowLayout, check_fs
+from ..signals._annotations import AAMI_CLASSES
+from ..signals._validation import RowLayout, check_fs
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart
 BLUE, VERMILION, GREEN, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#333333"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._annotations import AAMI_CLASSES
+from ..signals._annotations import AAMI_CLASSES
 from ._axes import BLUE, CLASS_COLOURS, draw_paper, make_panels, read_lead, share_scales, time_ms
 
 

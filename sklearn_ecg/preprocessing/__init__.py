@@ -1,6 +1,6 @@
 """Preprocessing: filters, resampling, scaling, leads, R peaks, beats, intervals, and the two forms of records."""
 
-from .._validation import flatten_leads, unflatten_leads
+from ..signals._validation import flatten_leads, unflatten_leads
 from ._beat_features import PATIENT_FEATURES, RR_FEATURES
 from ._beats import extract_beats
 from ._intervals import corrected_qt, merge_waves, wave_intervals

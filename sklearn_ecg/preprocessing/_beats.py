@@ -5,7 +5,7 @@ from scipy.ndimage import map_coordinates
 from scipy.signal import butter
 from sklearn.utils import Bunch
 
-from .._validation import check_fs, signal_feature_names
+from ..signals._validation import check_fs, signal_feature_names
 from ._beat_features import RR_FEATURES, SHAPE_FEATURES, SIDE_FEATURES, RecordBeats, beat_features, window_offsets
 from ._transformers import filter_zero_phase, reflection_length
 

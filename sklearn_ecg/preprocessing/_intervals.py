@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._annotations import INTERVALS
-from .._validation import check_fs
+from ..signals._annotations import INTERVALS
+from ..signals._validation import check_fs
 from ._waves import WAVE_DTYPE, check_waves
 
 _KINDS = ("P", "QRS", "T")

@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS
-from .._validation import RowLayout, read_lead_columns, signal_feature_names
 from ..parameters import COUNT, parameter
+from ..signals._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS
+from ..signals._validation import RowLayout, read_lead_columns, signal_feature_names
 from ._beats import lead_index
 from ._transformers import SignalTransformer, lead_and_side_names
 

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from .._validation import check_fs
+from ..signals._validation import check_fs
 from ._rpeaks_features import find_candidates, locate_peaks
 from ._rpeaks_signal import bridge, prepare_signal
 

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._validation import RowLayout, signal_feature_names
 from ..parameters import COUNT, one_of, parameter
+from ..signals._validation import RowLayout, signal_feature_names
 from ._transformers import (
     SignalTransformer,
     beat_feature_names,

@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, _num_samples, check_is_fitted
 
-from .._validation import RowLayout, check_fs, read_lead_columns, signal_feature_names, validate_rows
 from ..parameters import COUNT, POSITIVE, WithParameters, one_of, parameter
+from ..signals._validation import RowLayout, check_fs, read_lead_columns, signal_feature_names, validate_rows
 
 _VALUES_PER_CHUNK = 2**20
 _NOTCH_QUALITY = 30.0

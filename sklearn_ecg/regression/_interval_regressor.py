@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .._base import AugmentedTraining
+from ..base._estimator import AugmentedTraining
+from ..base._regressor import NeuralRegressor
 from ..nn.regression import DenseBackbone, Regressor, ResidualBackbone
 from ..nn.transformer import PatchTransformer
 from ..parameters import BOOLEAN, COUNT, SIZES, one_of, parameter
-from ._regressor import NeuralRegressor
 
 _RESNET = (
     *("channels", "n_blocks", "kernel_size", "expansion", "stem_kernel_sizes", "stem_stride", "stem_pool"),

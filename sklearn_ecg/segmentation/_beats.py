@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import RowLayout, check_fs, signal_feature_names, validate_rows
 from ..parameters import BOOLEAN, COUNT, POSITIVE, one_of, parameter
 from ..preprocessing._rpeaks import detect_r_peaks
 from ..preprocessing._transformers import (
@@ -19,6 +18,7 @@ from ..preprocessing._transformers import (
     output_dtype,
     wants_frame,
 )
+from ..signals._validation import RowLayout, check_fs, signal_feature_names, validate_rows
 from ._beat_features import BEAT_FEATURES, beat_features, rr_intervals
 
 _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak

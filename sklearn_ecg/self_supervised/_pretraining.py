@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from sklearn.frozen import FrozenEstimator
 
-from .._pretrained import load_part, named_arrays
-from .._training import (
+from ..base._pretrained import load_part, named_arrays
+from ..base._training import (
     DTYPES,
     FiniteLoss,
     OneCycle,

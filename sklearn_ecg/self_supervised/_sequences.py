@@ -8,10 +8,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base_classifier import NeuralClassifier
-from .._pretrained import load_part
-from .._training import DTYPES, present_device, seeded
-from .._validation import validate_beats
+from ..base._classifier import NeuralClassifier
+from ..base._pretrained import load_part
+from ..base._training import DTYPES, present_device, seeded
+from ..signals._validation import validate_beats
 from ._pretraining import (
     check_stages,
     epochs_of_stages,

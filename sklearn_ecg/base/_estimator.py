@@ -15,6 +15,8 @@ from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
+from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
+from ..signals._validation import validate_rows
 from ._splitting import validation_split
 from ._training import (
     DTYPES,
@@ -36,8 +38,6 @@ from ._training import (
     to_arrays,
     to_tensors,
 )
-from ._validation import validate_rows
-from .parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
 
 
 class RowsOnDevice(WithParameters):

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET
-from .._validation import check_fs
 from ..preprocessing._beats import lead_index
+from ._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET
+from ._validation import check_fs
 
 
 @dataclass(frozen=True, eq=False)

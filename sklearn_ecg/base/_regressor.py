@@ -7,10 +7,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from .._base import NeuralEstimator
-from .._base_classifier import _check_groups
-from .._pretrained import load_part, named_arrays
 from ..nn.losses import RegressionLoss
+from ._classifier import _check_groups
+from ._estimator import NeuralEstimator
+from ._pretrained import load_part, named_arrays
 from ._targets import r2_of_known, read_targets, scale_of_targets, validation_r2
 
 _SCALE = ("target_mean", "target_scale")

@@ -9,9 +9,9 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from ._base import AugmentedTraining, NeuralEstimator
-from .nn.losses import BinaryCrossEntropy, CrossEntropy, FocalLoss
-from .parameters import NOT_NEGATIVE, one_of, parameter
+from ..nn.losses import BinaryCrossEntropy, CrossEntropy, FocalLoss
+from ..parameters import NOT_NEGATIVE, one_of, parameter
+from ._estimator import AugmentedTraining, NeuralEstimator
 
 
 class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
