@@ -22,6 +22,9 @@ _HOMES = {
     "PeriodicVAE": "autoencoders",
     "ResNetClassifier": "classifiers",
     "TopKVotingClassifier": "ensemble",
+    "TorchClassifier": "base",
+    "TorchRegressor": "base",
+    "TorchTransformer": "base",
     "WaveDelineator": "delineation",
 }
 

@@ -8,6 +8,7 @@ be set.
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from torch import nn
 
 from sklearn_ecg import (
     AdaptedClassifier,
@@ -27,6 +28,9 @@ from sklearn_ecg import (
     PeriodicVAE,
     ResNetClassifier,
     TopKVotingClassifier,
+    TorchClassifier,
+    TorchRegressor,
+    TorchTransformer,
     WaveDelineator,
 )
 
@@ -36,12 +40,28 @@ def find_inner_samples(signal, fs):
     return np.flatnonzero(signal[1:-1] > np.median(signal)) + 1
 
 
+class ToyNetwork(nn.Module):
+    """A foreign network, as a user may write it: it knows nothing of this library."""
+
+    def __init__(self, n_leads, n_outputs, width=16):
+        super().__init__()
+        self.convolve = nn.Sequential(nn.Conv1d(n_leads, width, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool1d(4))
+        self.out = nn.Linear(4 * width, n_outputs)
+
+    def forward(self, x):
+        return self.out(self.convolve(x).flatten(1))
+
+
 EXACT = {"precision": "float64", "dropout": 0, "norm": "group", "batch_size": 64}
 SEGMENTS = {"fs": 100, "window": (0.01, 0.01), "detector": find_inner_samples}
 
 SMALL = {"channels": (16,), "kernel_size": 3, "side_sizes": (4,), "head_size": 16, "max_epochs": 40}
 
+FOREIGN = {"max_epochs": 40, "precision": "float64", "batch_size": 64}
+
 CLASSIFIERS = {
+    "TorchClassifier": TorchClassifier(ToyNetwork, **FOREIGN),
+    "TorchClassifier-focal": TorchClassifier(ToyNetwork, module_params={"width": 8}, loss="focal", **FOREIGN),
     "CNNClassifier": CNNClassifier(**SMALL, **EXACT),
     "CNNClassifier-focal": CNNClassifier(loss="focal", **SMALL, **EXACT),
     "CNNLSTMClassifier": CNNLSTMClassifier(lstm_size=8, **SMALL, **EXACT),
@@ -78,7 +98,7 @@ REGRESSORS = {
         "vit": {"patch_size": 2, "embedding_size": 16, "n_layers": 1, "n_heads": 2, "feedforward_size": 16},
         "mlp": {"hidden_sizes": (32,)},
     }.items()
-}
+} | {"TorchRegressor": TorchRegressor(ToyNetwork, lr=0.01, **FOREIGN)}
 TRANSFORMERS = {
     "ECGFilter": ECGFilter(fs=360),
     "ECGFilter-notch-and-median-baseline": ECGFilter(fs=500, low=None, notch=50, baseline="median"),
@@ -127,6 +147,7 @@ AUTOENCODERS = {
         ),
     ]
 }
+AUTOENCODERS["TorchTransformer"] = TorchTransformer(ToyNetwork, n_components=3, **FOREIGN)
 """Transformers with a network inside."""
 TRANSFORMERS |= AUTOENCODERS
 THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}

@@ -3,24 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_sample_weight
 
-from ..base._classifier import _check_groups
-from ..base._estimator import AugmentedTraining
+from ..base._estimator import AugmentedTraining, NetworkLayers
+from ..base._transformer import NeuralTransformer
 from ..nn import autoencoders
-from ..nn.losses import OwnLoss
 from ..parameters import COUNT, NOT_NEGATIVE, POSITIVE, SIZES, one_of, parameter
 from ..signals._validation import check_fs
-from ._latent_transformer import LatentTransformer
 from ._transport import path_targets
 from ._unpunished import punished_samples
 
 
-class ConvAutoencoder(AugmentedTraining, LatentTransformer):
+class ConvAutoencoder(NetworkLayers, AugmentedTraining, NeuralTransformer):
     """Convolutional autoencoder: signals to a few numbers, the latent, and back.
 
     The encoder's blocks convolve, normalise, apply the activation and pool; a dense layer leads to the latent. The
@@ -125,6 +119,7 @@ class ConvAutoencoder(AugmentedTraining, LatentTransformer):
     fs: float | None = parameter(
         "Sampling frequency in Hz; needed with ``transport`` alone.", [*POSITIVE, None], default=None
     )
+    norm: str | None = parameter(constraint=[*one_of("batch", "group"), None])
     dropout: float = parameter(default=0.0)
 
     def _make_module(self, n_leads, n_timepoints, n_side_features, n_outputs):
@@ -138,56 +133,24 @@ class ConvAutoencoder(AugmentedTraining, LatentTransformer):
         module.path = getattr(self, "_path", None)
         return module
 
-    def _make_criterion(self):
-        return OwnLoss()
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, groups=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_leads * n_timepoints + n_side_features) or \
-                (n_samples, n_leads, n_timepoints)
-            Signals; any one unit, usually scaled before, so that every record counts alike.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; rows of weight zero are left out.
-        groups : array-like of shape (n_samples,), default=None
-            Patients. The validation rows of ``early_stopping`` share no patient with the training rows.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``, the
-            sizes of the blocks do not go together, or ``unpunished`` does not fit the signals or spares all of them.
-        FloatingPointError
-            If the loss becomes NaN or infinite.
-        """
-        self._begin_fit()
+    def _begin_fit(self):
+        super()._begin_fit()
         sizes = [tuple(values) for values in (self.channels, self.kernel_sizes, self.pools)]
         if len({len(values) for values in sizes}) > 1:
             raise ValueError(f"channels, kernel_sizes and pools must be of one length, got {sizes}.")
-        fs = check_fs(self.fs) if self.transport else None
-        X, layout = self._validate(X, reset=not self._continues())
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        punished_samples(self.unpunished, layout.n_leads, layout.n_timepoints)
-        index = np.flatnonzero(weight)
-        groups = None if groups is None else _check_groups(groups, len(X))[index]
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train, valid = self._split_validation(index, None, groups, seed)
         if self.transport:
-            settings = {"n_pairs": self.transport_pairs, "weight": self.transport, "fs": fs, "seed": seed}
-            self._path = path_targets(X, layout, train, **settings)
+            check_fs(self.fs)
+
+    def _before_training(self, X, layout, train, seed):
+        punished_samples(self.unpunished, layout.n_leads, layout.n_timepoints)
+        if self.transport:
+            settings = {"n_pairs": self.transport_pairs, "weight": self.transport, "fs": check_fs(self.fs)}
+            self._path = path_targets(X, layout, train, seed=seed, **settings)
+
+    def _train(self, *args, **kwargs):
         try:
-            self._train(1, X, np.zeros(len(X), dtype=np.int64), weight, train, valid, seed)
+            return super()._train(*args, **kwargs)
         finally:
             vars(self).pop("_path", None)
             if hasattr(self, "module_"):
                 self.module_.path = None
-        return self

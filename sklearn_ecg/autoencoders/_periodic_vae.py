@@ -8,11 +8,12 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ..base._estimator import NetworkLayers
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SIZES, one_of, parameter
 from ._variational import VariationalTransformer
 
 
-class PeriodicVAE(VariationalTransformer):
+class PeriodicVAE(NetworkLayers, VariationalTransformer):
     """Variational autoencoder of ECG whose signals are periodic by construction, and a generator of ECG [1]_.
 
     The encoder tells the mean and the variance of a latent from a record. The decoder makes a *filter* of the latent,
@@ -226,9 +227,8 @@ class PeriodicVAE(VariationalTransformer):
         self._begin_fit()
         X, weight, target = self._read_rows(X, y, sample_weight)
         index = np.flatnonzero(weight)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         labels = target[index] if self.conditional else None
-        train, valid = self._split_validation(index, labels, self._groups_of(groups, len(X), index), seed)
+        train, valid, seed = self._split_rows(index, labels, groups, len(X))
         trains = self._describe(X, weight, train)
         beside = self._beside(X, trains, target)
         n_classes = len(self.classes_) if self.conditional else 0

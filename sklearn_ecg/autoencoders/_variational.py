@@ -10,18 +10,17 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d, ge
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
-from ..base._classifier import _check_groups
 from ..base._estimator import NeuralEstimator
+from ..base._pooled_r2 import pooled_r2
 from ..nn.vae import N_NOISES, NegativeELBO, VariationalAutoencoder
 from ..parameters import Sizes
 from ..preprocessing._leads import check_lead_names, limb_places
-from ..preprocessing._transformers import is_cube, output_dtype
 from ..segmentation import ImpulseTrainExtractor
+from ..signals._output import is_cube, output_dtype
 from ..signals._validation import check_fs
 from ._annealing import BetaAnnealing, LatentRecord
 from ._impulses import STRETCHES, check_trains, describe_trains, draw_trains, steady_train, stretch_levels, usual_rate
 from ._latent_mixture import N_MOST, draw_latents, evenly_drawn, fit_mixture
-from ._pooled_r2 import pooled_r2
 
 _ROWS_AT_ONCE = 1024
 _TAPER = (0.08, 0.2)  # s, middle and standard deviation
@@ -225,10 +224,6 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             total = np.bincount(codes, weights=weight, minlength=len(self.classes_))
             self.class_prior_ = total / total.sum()
         return codes
-
-    @staticmethod
-    def _groups_of(groups, n_samples, index):
-        return None if groups is None else _check_groups(groups, n_samples)[index]
 
     def _describe(self, X, weight, train):
         """Impulse trains of all rows, or None; sets what the fitted estimator knows of the training rows."""

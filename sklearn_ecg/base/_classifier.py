@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import f1_score
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -92,10 +92,8 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
             raise ValueError("sample_weight and class_weight leave no row with a positive weight.")
         target = self._encode(y, index)
         index = self._rows_to_learn_from(X, index, target, weight)
-        groups = None if groups is None else _check_groups(groups, len(X))[index]
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         labels = None if multi_label else target[index]
-        train, valid = self._split_validation(index, labels, groups, seed)
+        train, valid, seed = self._split_rows(index, labels, groups, len(X))
         return self._train(len(self.classes_), X, target, weight, train, valid, seed)
 
     def _read_indicators(self, y):
@@ -233,10 +231,3 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _check_groups(groups, n_samples):
-    groups = np.asarray(groups)
-    if groups.shape != (n_samples,):
-        raise ValueError(f"groups must be of shape ({n_samples},), one patient for each row, got {groups.shape}.")
-    return groups

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.callbacks import EarlyStopping
@@ -17,7 +18,7 @@ from skorch.utils import noop
 
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
 from ..signals._validation import validate_rows
-from ._splitting import validation_split
+from ._splitting import check_groups, validation_split
 from ._training import (
     DTYPES,
     OPTIMIZERS,
@@ -100,8 +101,6 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         default="float32",
         training=True,
     )
-    norm: str = parameter("Normalisation after each convolution.", one_of("batch", "group"), default="batch")
-    dropout: float = parameter("Share of units dropped in training.", SHARE, default=0.2, training=True)
     callbacks: list | None = parameter(
         "Further callbacks, copied for each fit.",
         [list, None],
@@ -178,16 +177,21 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         (X, y), _ = self._validate(X, y=y, reset=not self._continues(), **check_params)
         return X, y, _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
+    def _split_rows(self, index, labels, groups, n_rows):
+        """Training rows and validation rows of ``index``, and the seed of this fit; no group is on both sides."""
+        groups = None if groups is None else check_groups(groups, n_rows)[index]
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return *self._split_validation(index, labels, groups, seed), seed
+
     def _split_validation(self, index, labels, groups, seed):
-        """Training and validation rows of ``index``; no group is on both sides."""
-        if not self.early_stopping:
+        if not self.early_stopping or not len(index):
             return index, None
         if groups is None:
             warnings.warn(
                 "early_stopping=True splits off validation rows without groups: rows of one patient may be on both "
                 "sides. Pass groups (with metadata routing on, meta-estimators pass them along).",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         train, valid = validation_split(len(index), labels, groups, self.validation_fraction, seed)
         return index[train], index[valid]
@@ -345,3 +349,10 @@ class AugmentedTraining(WithParameters):
         default=None,
         training=True,
     )
+
+
+class NetworkLayers(WithParameters):
+    """What the layers of our own networks share."""
+
+    norm: str = parameter("Normalisation after each convolution.", one_of("batch", "group"), default="batch")
+    dropout: float = parameter("Share of units dropped in training.", SHARE, default=0.2, training=True)

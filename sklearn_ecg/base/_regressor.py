@@ -1,23 +1,29 @@
-"""The regressors' half of the neural base: targets of which some are unknown, their scale, pre-trained weights."""
+"""The regressors' part of the neural base: targets of which some are unknown, and their scale."""
 
 import numpy as np
-import torch
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
 
 from ..nn.losses import RegressionLoss
-from ._classifier import _check_groups
+from ..parameters import one_of, parameter
 from ._estimator import NeuralEstimator
-from ._pretrained import load_part, named_arrays
 from ._targets import r2_of_known, read_targets, scale_of_targets, validation_r2
-
-_SCALE = ("target_mean", "target_scale")
 
 
 class NeuralRegressor(RegressorMixin, NeuralEstimator):
-    """A neural estimator of numbers, whose module has a ``backbone`` and a ``head``."""
+    """A neural estimator of numbers: one or several targets, of which some may be unknown.
+
+    The targets are standardised inside. A method gives ``_make_module``.
+    """
+
+    loss: str = parameter(
+        'Absolute error, squared error, or "huber": squared up to one standard deviation of the target and '
+        "absolute beyond.",
+        one_of("l1", "huber", "mse"),
+        default="l1",
+        training=True,
+    )
 
     _validation_score = staticmethod(validation_r2)
 
@@ -58,9 +64,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             raise ValueError(f"warm_start=True: y must have the form fitted, with {len(self.target_mean_)} target(s).")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         index = np.flatnonzero(weight * ~np.isnan(columns).all(axis=1))
-        groups = None if groups is None else _check_groups(groups, len(X))[index]
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train, valid = (index, None) if not len(index) else self._split_validation(index, None, groups, seed)
+        train, valid, seed = self._split_rows(index, None, groups, len(X))
         mean, scale, share_known = scale_of_targets(columns[train], weight[train], names)
         if not self._continues():
             self.target_mean_, self.target_scale_ = mean, scale
@@ -119,68 +123,10 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             sample_weight = _check_sample_weight(sample_weight, columns, dtype=np.float64)
         return r2_of_known(columns, predicted, sample_weight)
 
-    @property
-    def weights_(self):
-        """The weights and the scale of the targets, as ``pretrained`` of another estimator takes them."""
-        check_is_fitted(self, "module_")
-        parts = {part: getattr(self.module_, part) for part in ("backbone", "head")}
-        weights = {name: value for part, module in parts.items() for name, value in named_arrays(part, module).items()}
-        return {**weights, "target_mean": self.target_mean_.copy(), "target_scale": self.target_scale_.copy()}
-
-    def _begin_fit(self):
-        super()._begin_fit()
-        if not self._continues():
-            vars(self).pop("pretrained_parts_", None)
-
     def _make_criterion(self):
         return RegressionLoss(self.loss, self._target_factors)
-
-    def _make_net(self, module, criterion, device):
-        net = super()._make_net(module, criterion, device)
-        return net.set_params(frozen=(*net.frozen, "backbone")) if self.freeze_backbone else net
-
-    def _load_initial_weights(self, module):
-        weights = _read_weights(self.pretrained)
-        if weights is None:
-            if self.freeze_backbone:
-                raise ValueError("freeze_backbone=True wants a pre-trained backbone: pretrained=, or warm_start=True.")
-            return
-        load_part(module.backbone, weights, "backbone")
-        self.pretrained_parts_ = ("backbone",)
-        if _head_fits(module.head, weights):
-            load_part(module.head, weights, "head")
-            mean, scale = (np.asarray(weights[name]) for name in _SCALE)
-            units = scale / self.target_scale_, (mean - self.target_mean_) / self.target_scale_
-            module.head.change_units(*(torch.from_numpy(value).to(module.head.out.weight) for value in units))
-            self.pretrained_parts_ = ("backbone", "head")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _read_weights(pretrained):
-    """Weights as a dict of arrays: given as such, or those of a frozen regressor; None where there are none."""
-    if pretrained is None:
-        return None
-    if isinstance(pretrained, FrozenEstimator):
-        estimator = pretrained.estimator
-        if not isinstance(estimator, NeuralRegressor) or not hasattr(estimator, "module_"):
-            kind = type(estimator).__name__
-            raise ValueError(f"pretrained must hold an IntervalRegressor after fit, got a FrozenEstimator of {kind}.")
-        return estimator.weights_
-    if not isinstance(pretrained, dict) or not any(str(name).startswith("backbone.") for name in pretrained):
-        raise ValueError(
-            "pretrained must be a dict of arrays (weights_ of an IntervalRegressor) or a FrozenEstimator, got "
-            f"{type(pretrained).__name__}."
-        )
-    return pretrained
-
-
-def _head_fits(head, weights):
-    """Whether the weights are those of a head of these sizes, with the scale of its targets."""
-    wanted = {name: tuple(value.shape) for name, value in head.state_dict().items()}
-    seen = {name.removeprefix("head."): np.shape(value) for name, value in weights.items() if name.startswith("head.")}
-    n_outputs = (len(head.out.bias),)
-    return seen == wanted and all(np.shape(weights.get(name)) == n_outputs for name in _SCALE)

@@ -51,6 +51,14 @@ def _group_split(rows, labels, groups, fraction, seed):
     lost = np.setdiff1d(labels, labels[train])
     if len(lost):
         warnings.warn(
-            f"The groups leave {len(lost)} class(es) to the validation rows alone.", UserWarning, stacklevel=6
+            f"The groups leave {len(lost)} class(es) to the validation rows alone.", UserWarning, stacklevel=7
         )
     return train, valid
+
+
+def check_groups(groups, n_samples):
+    """The patients of the rows as an array, one for each."""
+    groups = np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise ValueError(f"groups must be of shape ({n_samples},), one patient for each row, got {groups.shape}.")
+    return groups

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from ..base._classifier import NeuralClassifier
+from ..base._estimator import NetworkLayers
 from ..parameters import COUNT, NOT_NEGATIVE, SHARE, SIZES, WithParameters, parameter
 
 
-class BeatClassifier(NeuralClassifier):
+class BeatClassifier(NetworkLayers, NeuralClassifier):
     """A classifier whose module has convolution blocks, a summary of what they leave, and a head for side features."""
 
     channels: Sequence[int] = parameter("Filters of each convolution block.", SIZES, default=(16, 32, 64))

@@ -4,11 +4,9 @@ import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ..base._classifier import _check_groups
 from ..base._estimator import NeuralEstimator
 from ..preprocessing import ECGResampler
 from ..signals._validation import check_fs
@@ -74,10 +72,8 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         target = self._encode(y.reshape(len(y), -1), weight)
         weight = weight * (target != UNKNOWN).any(axis=1)
         index = np.flatnonzero(weight)
-        groups = None if groups is None else _check_groups(groups, len(X))[index]
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         labels = target[index, 0] if target.shape[1] == 1 else None
-        train, valid = self._split_validation(index, labels, groups, seed)
+        train, valid, seed = self._split_rows(index, labels, groups, len(X))
         self.fs_, self.rate_, self.n_columns_ = check_fs(self.fs), check_fs(self.rate), target.shape[1]
         X, self.network_layout_ = self._at_rate(X, self.layout_, self.fs_)
         if not self._continues():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..base._estimator import AugmentedTraining
+from ..base._estimator import AugmentedTraining, NetworkLayers
 from ..nn.unet import UNet
 from ..parameters import COUNT, POSITIVE, SIZES, parameter
 from ..preprocessing import corrected_qt, wave_intervals
@@ -20,7 +20,7 @@ _NO_WAVE = np.array([[0.0], *3 * [[-np.inf]]])  # scores of none, P, QRS and T
 _WAVE_LABELS = {"P": 1, "QRS": 2, "T": 3, 1: 1, 2: 2, 3: 3}
 
 
-class WaveDelineator(AugmentedTraining, LabelMapClassifier):
+class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
     """Label every sample of an ECG as P wave, QRS complex, T wave or none, and tell the waves and their intervals.
 
     A one-dimensional U-Net [1]_ reads all leads together and scores the classes at every sample; each lead is centred

@@ -76,19 +76,19 @@ class ConvAutoencoder(nn.Module):
     def error(self, decoded, signals):  # two of (batch, leads, time) -> (batch,)
         return ((decoded - signals) ** 2 * self.punished).sum(dim=(1, 2)) / self.punished.sum()
 
-    def forward(self, signals, side):  # (batch, leads, time) -> (batch,)
+    def forward(self, signals, side=None):  # (batch, leads, time) -> (batch,)
         loss = self.error(self.decode(self.encode(signals)), signals)
         if self.training and self.path is not None:
             loss = loss + self.path.error(self, len(signals))
         return loss
 
-    def transform(self, signals, side):
+    def transform(self, signals, side=None):
         return self.encode(signals)
 
-    def inverse_transform(self, signals, side):  # (batch, 1, latent) -> (batch, leads, time)
+    def inverse_transform(self, signals, side=None):  # (batch, 1, latent) -> (batch, leads, time)
         return self.decode(signals.flatten(1))
 
-    def reconstruct(self, signals, side):
+    def reconstruct(self, signals, side=None):
         return self.decode(self.encode(signals))
 
 

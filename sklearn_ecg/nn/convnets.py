@@ -18,7 +18,7 @@ class _SignalNet(nn.Module):
     def set_side_statistics(self, mean, scale):
         self.head.standardize.set_statistics(mean, scale)
 
-    def forward(self, signals, side):  # (batch, leads, time), (batch, side features) -> (batch, outputs)
+    def forward(self, signals, side=None):  # (batch, leads, time), (batch, side features) -> (batch, outputs)
         return self.head(self.summarize(self.blocks(signals)), side)
 
 
@@ -101,5 +101,5 @@ class ConvLSTMAttention(_Recurrent):
     def summarize(self, features):
         return self.attention(self.states(features))
 
-    def attention_weights(self, signals, side):  # (batch, leads, time) -> (batch, steps)
+    def attention_weights(self, signals, side=None):  # (batch, leads, time) -> (batch, steps)
         return self.attention.weights(self.states(self.blocks(signals)))

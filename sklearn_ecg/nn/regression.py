@@ -22,7 +22,8 @@ class Regressor(nn.Module):
     def set_side_statistics(self, mean, scale):
         self.head.standardize.set_statistics(mean, scale)
 
-    def forward(self, signals, side):  # (batch, leads, time), (batch, side features) -> (batch, outputs)
+    def forward(self, signals, side=None):  # (batch, leads, time), (batch, side features) -> (batch, outputs)
+        side = signals.new_zeros(len(signals), 0) if side is None else side
         return self.head(self.backbone(signals), side)
 
 

@@ -112,7 +112,7 @@ class SegmentTransformer(nn.Module):
         there = torch.arange(longest, device=present.device) < counts.clamp(min=1)[:, None]
         return self.transformer(together, src_key_padding_mask=~there), there
 
-    def forward(self, signals, side, withheld=None):
+    def forward(self, signals, side=None, withheld=None):
         present = is_present(signals)
         return self.in_context(self.tokens(signals, side, present, withheld), present)
 
@@ -167,11 +167,11 @@ class SegmentClassifier(nn.Module):
     def set_side_statistics(self, mean, scale):
         self.segments.standardize.set_statistics(mean, scale)
 
-    def embed(self, signals, side):  # -> (batch, embedding)
+    def embed(self, signals, side=None):  # -> (batch, embedding)
         withheld = None
         if self.training and self.signal_dropout:
             withheld = torch.rand(len(signals), device=signals.device) < self.signal_dropout
-        if self.training and self.side_noise:
+        if self.training and self.side_noise and side is not None:
             side = self._noisy(side, is_present(signals))
         return pool(*self.segments(signals, side, withheld), self.pooling, self.attention)
 
@@ -181,10 +181,10 @@ class SegmentClassifier(nn.Module):
         side[present] += self.side_noise * self.segments.standardize.scale * noise
         return side
 
-    def forward(self, signals, side):  # -> (batch, outputs)
+    def forward(self, signals, side=None):  # -> (batch, outputs)
         return self.head(self.embed(signals, side))
 
-    def beat_weights(self, signals, side):  # -> (batch, beats), zero where there is no beat
+    def beat_weights(self, signals, side=None):  # -> (batch, beats), zero where there is no beat
         present = is_present(signals)
         weights = self.attention.weights(*self.segments(signals, side))
         places = (present.cumsum(dim=1) - 1).clamp(min=0)

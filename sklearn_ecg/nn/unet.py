@@ -76,7 +76,7 @@ class UNet(nn.Module):
     def set_side_statistics(self, mean, scale):
         self.standardize_side.set_statistics(mean, scale)
 
-    def forward(self, signals, side):  # (batch, leads, time), (batch, side features) -> (batch, outputs, time)
+    def forward(self, signals, side=None):  # (batch, leads, time), (batch, side features) -> (batch, outputs, time)
         shift = 0
         if self.training and signals.shape[2] >= self.standardize.shortest:
             shift = int(torch.randint(signals.shape[2], ()))

@@ -47,7 +47,7 @@ class ResidualEncoder(nn.Module):
         nn.init.normal_(self.head.weight, std=_NEAR_PRIOR / self.head.in_features**0.5)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, signals, side):  # (batch, leads, time), (batch, side) -> two of (batch, latent)
+    def forward(self, signals, side=None):  # (batch, leads, time), (batch, side) -> two of (batch, latent)
         x = torch.relu(self.norm(self.blocks(self.stem(signals)))).flatten(1)
         mean, spread = _full(self.head(torch.cat([x, side], dim=1))).chunk(2, dim=1)
         return mean, _LARGEST_LOG_VARIANCE * torch.tanh(spread / _LARGEST_LOG_VARIANCE)
@@ -116,9 +116,9 @@ class VariationalAutoencoder(nn.Module):
         for name, value in (("centre", centre), ("scale", scale), ("train_scale", train_scale)):
             getattr(self, name).copy_(torch.as_tensor(value))
 
-    def forward(self, signals, side, train=None, label=None, level=None, noise=None):
+    def forward(self, signals, side=None, train=None, label=None, level=None, noise=None):
         """Squared error of each row, KL divergence of each of its latents, mean of each: (batch, 1 + 2 latents)."""
-        scaled, side = self._scaled(signals), self.standardize(side)
+        scaled, side = self._scaled(signals), self._standardized(signals, side)
         mean, log_variance = self.encoder(scaled, side)
         z = mean
         if self.training:
@@ -131,8 +131,11 @@ class VariationalAutoencoder(nn.Module):
         divergence = (mean**2 + log_variance.exp() - 1 - log_variance) / 2
         return torch.cat([error[:, None], divergence, mean], dim=1)
 
-    def encode(self, signals, side):  # -> (batch, latent)
-        return self.encoder(self._scaled(signals), self.standardize(side))[0]
+    def encode(self, signals, side=None):  # -> (batch, latent)
+        return self.encoder(self._scaled(signals), self._standardized(signals, side))[0]
+
+    def _standardized(self, signals, side):
+        return self.standardize(signals.new_zeros(len(signals), 0) if side is None else side)
 
     def decode(self, z, train=None, label=None, level=None):
         """Signals (batch, leads, time) and side features (batch, side), in their units."""

@@ -9,9 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..parameters import COUNT, parameter
 from ..signals._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS
+from ..signals._output import lead_and_side_names
 from ..signals._validation import RowLayout, read_lead_columns, signal_feature_names
 from ._beats import lead_index
-from ._transformers import SignalTransformer, lead_and_side_names
+from ._transformers import SignalTransformer
 
 _SETS = {"standard": STANDARD_LEADS, "independent": INDEPENDENT_LEADS}
 _BY_NUMBER = {len(leads): leads for leads in _SETS.values()}

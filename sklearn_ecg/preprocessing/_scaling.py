@@ -5,13 +5,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..parameters import COUNT, one_of, parameter
+from ..signals._output import beat_feature_names, is_cube, lead_and_side_names
 from ..signals._validation import RowLayout, signal_feature_names
-from ._transformers import (
-    SignalTransformer,
-    beat_feature_names,
-    is_cube,
-    lead_and_side_names,
-)
+from ._transformers import SignalTransformer
 
 
 def _mean_and_std(signals, axis):

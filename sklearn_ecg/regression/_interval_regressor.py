@@ -1,13 +1,12 @@
 """IntervalRegressor: heart rate, PR, QRS and QT of a record as the outputs of one network."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from ..base._estimator import AugmentedTraining
-from ..base._regressor import NeuralRegressor
+from ..base._estimator import AugmentedTraining, NetworkLayers
 from ..nn.regression import DenseBackbone, Regressor, ResidualBackbone
 from ..nn.transformer import PatchTransformer
-from ..parameters import BOOLEAN, COUNT, SIZES, one_of, parameter
+from ..parameters import COUNT, SIZES, one_of, parameter
+from ._pretrained import PretrainedRegressor
 
 _RESNET = (
     *("channels", "n_blocks", "kernel_size", "expansion", "stem_kernel_sizes", "stem_stride", "stem_pool"),
@@ -16,7 +15,7 @@ _RESNET = (
 _VIT = ("patch_size", "embedding_size", "n_layers", "n_heads", "feedforward_size", "dropout")
 
 
-class IntervalRegressor(AugmentedTraining, NeuralRegressor):
+class IntervalRegressor(NetworkLayers, AugmentedTraining, PretrainedRegressor):
     """Intervals of the ECG, or any other numbers, from whole records [1]_.
 
     A backbone sums up the signals of all leads in one vector, from which the head, with the side features beside it,
@@ -116,27 +115,6 @@ class IntervalRegressor(AugmentedTraining, NeuralRegressor):
     feedforward_size: int = parameter('"vit": hidden units of each layer.', COUNT, default=128)
     hidden_sizes: Sequence[int] = parameter('"mlp": hidden units of each layer.', SIZES, default=(128, 64))
     head_size: int | None = parameter("Hidden units of the head; None makes it linear.", [*COUNT, None], default=None)
-    loss: str = parameter(
-        'Absolute error, squared error, or "huber": squared up to one standard deviation of the target and '
-        "absolute beyond.",
-        one_of("l1", "huber", "mse"),
-        default="l1",
-        training=True,
-    )
-    pretrained: Any = parameter(
-        "Weights to begin with: ``weights_`` of an IntervalRegressor, or one in a "
-        ":class:`~sklearn.frozen.FrozenEstimator`. (A plain fitted estimator would lose its fit in "
-        "``clone``.) The backbone is taken, and the head where it has the same sizes and as many targets; "
-        "its outputs are then brought to the new scale, so that the training begins with the predictions of "
-        "the pre-trained network.",
-        default=None,
-        kind="dict of ndarray, FrozenEstimator or None",
-        training=True,
-        kept=False,
-    )
-    freeze_backbone: bool = parameter(
-        "Keep the backbone as it was pre-trained; the head alone is trained.", BOOLEAN, default=False, training=True
-    )
     max_epochs: int = parameter(default=30)
     batch_size: int = parameter(default=32)
     lr: float = parameter(default=3e-3)

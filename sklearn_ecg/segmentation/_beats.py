@@ -11,13 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..parameters import BOOLEAN, COUNT, POSITIVE, one_of, parameter
 from ..preprocessing._rpeaks import detect_r_peaks
-from ..preprocessing._transformers import (
-    LeadsInRows,
-    beat_feature_names,
-    lead_and_side_names,
-    output_dtype,
-    wants_frame,
-)
+from ..preprocessing._transformers import LeadsInRows
+from ..signals._output import beat_feature_names, lead_and_side_names, output_dtype, wants_frame
 from ..signals._validation import RowLayout, check_fs, signal_feature_names, validate_rows
 from ._beat_features import BEAT_FEATURES, beat_features, rr_intervals
 

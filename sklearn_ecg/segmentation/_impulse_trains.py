@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..parameters import BOOLEAN, COUNT, POSITIVE, one_of, parameter
 from ..preprocessing._rpeaks import MAX_FS, MIN_FS, REFRACTORY, detect_r_peaks
-from ..preprocessing._transformers import SignalTransformer, lead_and_side_names, map_signals
+from ..preprocessing._transformers import SignalTransformer, map_signals
+from ..signals._output import lead_and_side_names
 from ..signals._validation import RowLayout, check_fs, signal_feature_names
 
 _LOWEST_PULSE = 1 / 3  # of the largest value of a train

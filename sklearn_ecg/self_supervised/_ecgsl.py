@@ -6,12 +6,13 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval
 
+from ..base._estimator import NetworkLayers
 from ..nn.segments import SegmentClassifier, SegmentDecoder
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
 from ._sequences import SegmentSequenceClassifier
 
 
-class ECGSLClassifier(SegmentSequenceClassifier):
+class ECGSLClassifier(NetworkLayers, SegmentSequenceClassifier):
     """Heartbeat segments in their order: convolutional encoder, transformer, attention [1]_.
 
     A record is a sequence of heartbeat segments, as :class:`~sklearn_ecg.BeatSegmenter` cuts them. Each passes a

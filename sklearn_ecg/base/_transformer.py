@@ -1,22 +1,65 @@
-"""What a fitted autoencoder does: signals to latents, latents to signals, and how well."""
+"""The transformers' part of the neural base: signals to latents, latents to signals, and how well."""
 
 import numpy as np
-from sklearn.base import TransformerMixin
+from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ..base._estimator import NeuralEstimator
-from ..preprocessing._transformers import is_cube, lead_and_side_names, output_dtype
+from ..nn.losses import OwnLoss
+from ..signals._output import is_cube, lead_and_side_names, output_dtype
 from ..signals._validation import RowLayout
+from ._estimator import NeuralEstimator
 from ._pooled_r2 import pooled_r2
 
 
-class LatentTransformer(TransformerMixin, NeuralEstimator):
+class NeuralTransformer(TransformerMixin, NeuralEstimator):
     """A neural transformer from signals to latents and back.
 
-    Its module has the methods ``transform``, ``reconstruct`` and ``inverse_transform``, the number ``n_latent``, and
-    the mask ``punished`` (leads, time) of the samples whose error counts.
+    A method gives ``_make_module``. Its module has the methods ``transform``, ``reconstruct`` and
+    ``inverse_transform``, the number ``n_latent``, and the mask ``punished`` (leads, time) of the samples whose error
+    counts; called, it gives the loss of each row.
     """
+
+    def _make_criterion(self):
+        return OwnLoss()
+
+    def _before_training(self, X, layout, train, seed):
+        """What must be checked or made of the signals before the training on the rows ``train``."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, groups=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads * n_timepoints + n_side_features) or \
+                (n_samples, n_leads, n_timepoints)
+            Signals; any one unit, usually scaled before, so that every record counts alike.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; rows of weight zero are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Patients. The validation rows of ``early_stopping`` share no patient with the training rows.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``, or a
+            parameter does not fit the signals or another parameter.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        self._begin_fit()
+        X, layout = self._validate(X, reset=not self._continues())
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        train, valid, seed = self._split_rows(np.flatnonzero(weight), None, groups, len(X))
+        self._before_training(X, layout, train, seed)
+        return self._train(1, X, np.zeros(len(X), dtype=np.int64), weight, train, valid, seed)
 
     @property
     def n_latent_(self):
