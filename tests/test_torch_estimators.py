@@ -57,9 +57,8 @@ class Sizeless(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv1d(2, 4, 3), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(4, 2)
-        )
+        summary = nn.Conv1d(2, 4, 3), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten()
+        self.layers = nn.Sequential(*summary, nn.Linear(4, 2))
 
     def forward(self, x):
         return self.layers(x)
@@ -118,7 +117,7 @@ def test_side_features(signals):
     rows = np.hstack([0 * X.reshape(60, -1), side])
     clf = TorchClassifier(WithSide, n_leads=2, n_side_features=1, **SETTINGS).fit(rows, y)
     assert clf.score(rows, y) > 0.95
-    with pytest.raises(ValueError, match="module must take the side features .* ToyNetwork takes signals alone"):
+    with pytest.raises(ValueError, match=r"module must take the side features .* ToyNetwork takes signals alone"):
         TorchClassifier(ToyNetwork, n_leads=2, n_side_features=1, **SETTINGS).fit(rows, y)
 
 
@@ -193,10 +192,9 @@ def test_embeddings(decoder, signals):
 
 
 def test_a_decoder_that_gives_other_signals(signals):
+    narrow = TorchTransformer(ToyNetwork, decoder=lambda n_components: nn.Linear(n_components, 7), **SETTINGS)
     with pytest.raises(ValueError, match=r"decoder must give \(batch, leads, samples\), which is \(16, 2, 24\)"):
-        TorchTransformer(ToyNetwork, decoder=lambda n_components: nn.Linear(n_components, 7), **SETTINGS).fit(
-            signals[0]
-        )
+        narrow.fit(signals[0])
 
 
 class Linear(NeuralClassifier):

@@ -47,7 +47,7 @@ class ResidualEncoder(nn.Module):
         nn.init.normal_(self.head.weight, std=_NEAR_PRIOR / self.head.in_features**0.5)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, signals, side=None):  # (batch, leads, time), (batch, side) -> two of (batch, latent)
+    def forward(self, signals, side):  # (batch, leads, time), (batch, side) -> two of (batch, latent)
         x = torch.relu(self.norm(self.blocks(self.stem(signals)))).flatten(1)
         mean, spread = _full(self.head(torch.cat([x, side], dim=1))).chunk(2, dim=1)
         return mean, _LARGEST_LOG_VARIANCE * torch.tanh(spread / _LARGEST_LOG_VARIANCE)
