@@ -57,17 +57,20 @@ SEGMENTS = {"fs": 100, "window": (0.01, 0.01), "detector": find_inner_samples}
 
 SMALL = {"channels": (16,), "kernel_size": 3, "side_sizes": (4,), "head_size": 16, "max_epochs": 40}
 
-FOREIGN = {"max_epochs": 40, "precision": "float64", "batch_size": 64}
 
 CLASSIFIERS = {
-    "TorchClassifier": TorchClassifier(ToyNetwork, **FOREIGN),
-    "TorchClassifier-focal": TorchClassifier(ToyNetwork, module_params={"width": 8}, loss="focal", **FOREIGN),
     "CNNClassifier": CNNClassifier(**SMALL, **EXACT),
     "CNNClassifier-focal": CNNClassifier(loss="focal", **SMALL, **EXACT),
     "CNNLSTMClassifier": CNNLSTMClassifier(lstm_size=8, **SMALL, **EXACT),
     "CNNLSTMAttention": CNNLSTMAttention(lstm_size=8, attention_size=4, **SMALL, **EXACT),
     "ResNetClassifier": ResNetClassifier(n_blocks=1, **SMALL, **EXACT),
 }
+FOREIGN = {"max_epochs": 40, "precision": "float64", "batch_size": 64}
+FOREIGN_CLASSIFIERS = {
+    "TorchClassifier": TorchClassifier(ToyNetwork, **FOREIGN),
+    "TorchClassifier-focal": TorchClassifier(ToyNetwork, module_params={"width": 8}, loss="focal", **FOREIGN),
+}
+"""Classifiers whose network is the user's."""
 BEAT_SEQUENCES = {
     f"ECGSLClassifier{suffix}": ECGSLClassifier(
         channels=(16,),
@@ -179,7 +182,16 @@ SAMPLERS = {
     ),
 }
 
-INSTANCES = {**CLASSIFIERS, **BEAT_SEQUENCES, **DELINEATORS, **REGRESSORS, **META, **TRANSFORMERS, **SAMPLERS}
+INSTANCES = {
+    **CLASSIFIERS,
+    **FOREIGN_CLASSIFIERS,
+    **BEAT_SEQUENCES,
+    **DELINEATORS,
+    **REGRESSORS,
+    **META,
+    **TRANSFORMERS,
+    **SAMPLERS,
+}
 """Name of the instance → instance. The part of a name before a dash is its class."""
 
 QUICK = {"max_epochs": 3, "lr": 0.03, "batch_size": 256, "random_state": 0}

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_ecg import AdaptedClassifier, CNNClassifier, ECGScaler
 from sklearn_ecg.adaptation import most_uncertain
-from sklearn_ecg.base._training import to_arrays
+from sklearn_ecg.base._arrays import to_arrays
 from sklearn_ecg.datasets import make_beats
 from sklearn_ecg.signals._validation import signal_feature_names
 from tests.instances import CLASSIFIERS, QUICK

@@ -13,7 +13,16 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg.preprocessing import flatten_leads, unflatten_leads
 from sklearn_ecg.signals._validation import read_lead_columns, signal_feature_names, validate_rows
-from tests.instances import BEAT_SEQUENCES, CLASSIFIERS, DELINEATORS, META, QUICK, set_everywhere
+from tests.instances import (
+    BEAT_SEQUENCES,
+    CLASSIFIERS,
+    DELINEATORS,
+    FOREIGN_CLASSIFIERS,
+    INSTANCES,
+    META,
+    QUICK,
+    set_everywhere,
+)
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 16, 3
 
@@ -40,9 +49,9 @@ def side():
     return np.random.default_rng(1).normal(2.0, 5.0, size=(40, N_SIDE))
 
 
-@pytest.fixture(params=[*CLASSIFIERS, *BEAT_SEQUENCES, *DELINEATORS, *META])
+@pytest.fixture(params=[*CLASSIFIERS, *FOREIGN_CLASSIFIERS, *BEAT_SEQUENCES, *DELINEATORS, *META])
 def classifier(request):
-    return set_everywhere(clone({**CLASSIFIERS, **BEAT_SEQUENCES, **DELINEATORS, **META}[request.param]), **QUICK)
+    return set_everywhere(clone(INSTANCES[request.param]), **QUICK)
 
 
 def reading_rows(classifier):

@@ -300,7 +300,10 @@ def test_non_finite_signals_are_refused(net, signals, value):
 def test_sizes_that_do_not_go_together_are_an_error(net, signals):
     with pytest.raises(ValueError, match="channels, kernel_sizes and pools must be of one length"):
         clone(net).set_params(pools=(2,)).fit(signals)
-    with pytest.raises(ValueError, match="kernel_sizes must be a non-empty sequence of positive integers"):
+    with pytest.raises(
+        ValueError,
+        match="'kernel_sizes' parameter of ConvAutoencoder must be a non-empty sequence",
+    ):
         net.set_params(kernel_sizes=(0, 3)).fit(signals)
 
 

@@ -203,7 +203,7 @@ def test_contradictions_are_errors(sampler, rows):
         clone(sampler).set_params(n_leads=5).fit_resample(X, y)
     with pytest.raises(ValueError, match="X is 3-D and holds no side features"):
         clone(sampler).set_params(n_side_features=3).fit_resample(X[:, :18].reshape(40, 2, 9), y)
-    with pytest.raises(ValueError, match="channels must be a non-empty sequence of positive integers"):
+    with pytest.raises(ValueError, match="'channels' parameter of GANSampler must be a non-empty sequence"):
         clone(sampler).set_params(channels=(8, 0)).fit_resample(X, y)
     with pytest.raises(ValueError, match="values too large"):
         sampler.fit_resample(1e200 * X, y)

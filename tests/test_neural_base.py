@@ -15,10 +15,10 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EpochScoring
 
+from sklearn_ecg.base._batches import BatchIterator, RowBatches, WeightedRows
 from sklearn_ecg.base._splitting import validation_split
-from sklearn_ecg.base._training import BatchIterator, RowBatches, WeightedRows
 from sklearn_ecg.signals._validation import RowLayout
 from tests.instances import CLASSIFIERS, QUICK
 
@@ -297,14 +297,6 @@ def test_threads_give_what_one_thread_gives(classifier, data):
     np.testing.assert_array_equal(together, alone)
 
 
-def test_callbacks_are_copied_for_the_fit(classifier, data):
-    X, y = data
-    schedule = LRScheduler(policy="StepLR", step_size=1, gamma=0.1)
-    fitted = classifier.set_params(callbacks=[schedule]).fit(X, y)
-    assert not hasattr(schedule, "lr_scheduler_")
-    assert fitted.history_[-1]["event_lr"] == pytest.approx(fitted.lr * 0.01)
-
-
 def test_progress_bar_shows_loss_and_silence_is_silent(classifier, data, capfd):
     X, y = data
     stderr = io.StringIO()
@@ -348,11 +340,15 @@ def test_one_row_short_of_a_batch_trains_with_batch_norm(classifier, data):
     assert np.isfinite(fitted.predict_proba(X[:, :1])).all()
 
 
-def test_unknown_device_and_sizes_are_clear_errors(classifier, data):
+def test_an_unknown_device_is_a_clear_error(classifier, data):
     X, y = data
     with pytest.raises(ValueError, match="device must be 'auto' or a torch device"):
         clone(classifier).set_params(device="nonsense").fit(X, y)
-    with pytest.raises(ValueError, match="channels must be a non-empty sequence of positive integers"):
+
+
+def test_sizes_are_checked(classifier, data):
+    X, y = data
+    with pytest.raises(ValueError, match=r"'channels' parameter of .* must be a non-empty sequence of positive integ"):
         classifier.set_params(channels=(8, 0)).fit(X, y)
 
 

@@ -645,9 +645,9 @@ def test_divergence_to_infinity_stops_with_a_clear_error(either, X):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"channels": ()}, "channels must be a non-empty sequence"),
+        ({"channels": ()}, "'channels' parameter of PeriodicVAE must be a non-empty sequence"),
         ({"kernel_size": (3,)}, "kernel_size must be an integer, or one for each of the 2 blocks"),
-        ({"stride": (2, 0)}, "stride must be a non-empty sequence of positive integers"),
+        ({"stride": (2, 0)}, "stride must be a positive integer, or one for each of the 2 blocks"),
         ({"impulse": "sound"}, "'impulse' parameter of PeriodicVAE"),
         ({"impulse": "peaks", "fs": 50}, "fs must be between 100 and 1000"),
         ({"beta": -1}, "'beta' parameter of PeriodicVAE"),

@@ -13,8 +13,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from ..base._arrays import to_arrays, to_tensors
+from ..base._device import DTYPES, present_device, resolve_device, seeded
 from ..base._estimator import RowsOnDevice
-from ..base._training import DTYPES, present_device, resolve_device, seeded, to_arrays, to_tensors
 from ..nn.gan import Critic, Generator
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
 from ..signals._validation import validate_rows

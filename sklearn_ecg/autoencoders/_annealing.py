@@ -3,7 +3,7 @@
 import torch
 from skorch.callbacks import Callback
 
-from ..base._training import BatchIterator
+from ..base._batches import BatchIterator
 
 _CYCLES = {"monotone": 1, "cyclical": 4}
 _RISING = 0.5  # share of a cycle

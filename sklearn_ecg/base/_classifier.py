@@ -47,10 +47,12 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
             return BinaryCrossEntropy(self._label_factors, self.focal_gamma if self.loss == "focal" else 0.0)
         return FocalLoss(self.focal_gamma) if self.loss == "focal" else CrossEntropy()
 
-    @staticmethod
-    def _validation_score(target, output):
-        predicted = output > 0 if target.ndim == 2 else output.argmax(axis=1)
-        return f1_score(target, predicted, average="macro", zero_division=0)
+    def _decide(self, output):
+        """Class indices, or indicators of labels that go together, of the network's output."""
+        return (output > 0).astype(np.int64) if self._multi_label else output.argmax(axis=1)
+
+    def _validation_score(self, target, output):
+        return f1_score(target, self._decide(output), average="macro", zero_division=0)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None):

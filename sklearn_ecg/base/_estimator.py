@@ -18,27 +18,12 @@ from skorch.utils import noop
 
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithParameters, one_of, parameter
 from ..signals._validation import validate_rows
+from ._arrays import to_arrays, to_tensors
+from ._batches import BatchIterator, RowBatches, WeightedRows, side_statistics
+from ._callbacks import FiniteLoss, OneCycle, ProgressBar, ValidationScore, check_callbacks, plain_history
+from ._device import DTYPES, present_device, resolve_device, seeded
+from ._net import OPTIMIZERS, TrainingNet, continue_optimizer
 from ._splitting import check_groups, validation_split
-from ._training import (
-    DTYPES,
-    OPTIMIZERS,
-    BatchIterator,
-    FiniteLoss,
-    OneCycle,
-    ProgressBar,
-    RowBatches,
-    TrainingNet,
-    ValidationScore,
-    WeightedRows,
-    continue_optimizer,
-    plain_history,
-    present_device,
-    resolve_device,
-    seeded,
-    side_statistics,
-    to_arrays,
-    to_tensors,
-)
 
 
 class RowsOnDevice(WithParameters):
@@ -102,7 +87,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         training=True,
     )
     callbacks: list | None = parameter(
-        "Further callbacks, copied for each fit.",
+        "Further callbacks. They are called as they are, so that they may keep what they see; ``clone`` copies them.",
         [list, None],
         default=None,
         kind="list of skorch callbacks or None",
@@ -124,6 +109,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
 
     __metadata_request__fit = {"groups": True}
     _validation_score = None
+    _decide = None
     _frozen_parts: tuple = ()
     _anchor = 0.0
 
@@ -216,6 +202,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
             autocast=self.precision == "bf16-mixed",
             frozen=self._frozen_parts,
             anchor=self._anchor,
+            decide=self._decide,
             **torch_params,
         )
 
@@ -227,7 +214,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
             callbacks.append(ValidationScore(self._validation_score))
         if self.verbose:
             callbacks.append(ProgressBar())
-        callbacks += copy.deepcopy(self.callbacks or [])
+        callbacks += check_callbacks(self.callbacks or [], validates=valid is not None)
         if valid is not None:  # last, because it cuts off the callbacks behind it
             callbacks.append(EarlyStopping(patience=self.patience, threshold=0, load_best=True, sink=noop))
         return callbacks

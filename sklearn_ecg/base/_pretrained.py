@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._training import to_arrays, to_tensors
+from ._arrays import to_arrays, to_tensors
 
 
 def load_part(module, weights, part):

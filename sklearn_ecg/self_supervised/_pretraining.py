@@ -4,18 +4,10 @@ import numpy as np
 import torch
 from sklearn.frozen import FrozenEstimator
 
+from ..base._batches import RowBatches, WeightedRows
+from ..base._callbacks import FiniteLoss, OneCycle, ProgressBar, plain_history
+from ..base._device import DTYPES, resolve_device, seeded
 from ..base._pretrained import load_part, named_arrays
-from ..base._training import (
-    DTYPES,
-    FiniteLoss,
-    OneCycle,
-    ProgressBar,
-    RowBatches,
-    WeightedRows,
-    plain_history,
-    resolve_device,
-    seeded,
-)
 from ..nn.losses import OwnLoss
 from ..nn.pretraining import ContrastedSegments, MaskedSegments, SegmentAutoencoder
 

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from ..base._batches import RowBatches
+from ..base._device import DTYPES, present_device, seeded
 from ..base._pretrained import load_part
-from ..base._training import DTYPES, RowBatches, present_device, seeded
 from ..nn.pretraining import MaskedSegments
 from ..nn.segments import is_present
 from ._pretraining import has_decoder

@@ -9,8 +9,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base._classifier import NeuralClassifier
+from ..base._device import DTYPES, present_device, seeded
 from ..base._pretrained import load_part
-from ..base._training import DTYPES, present_device, seeded
 from ..signals._validation import validate_beats
 from ._pretraining import (
     check_stages,
