@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import AdaptedClassifier, BeatSegmenter
-from sklearn_ecg._validation import validate_beats
+from sklearn_ecg._beat_records import validate_beats
 from sklearn_ecg.augmentation import BeatAugmentation
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.preprocessing import flatten_leads
@@ -134,10 +134,9 @@ def test_column_names_must_agree(clf, raw):
     X, y, segmenter = raw
     frame = clone(segmenter).set_output(transform="pandas").fit_transform(X)
     n_beats = frame.shape[1] // 42
-    clf.set_params(n_side_features=2)
-    with pytest.raises(ValueError, match=rf"The column names tell {n_beats} beat\(s\).*n_beats=1"):
-        clone(clf).fit(frame, y)
-    clf.set_params(n_beats=n_beats)
+    clf.set_params(n_side_features=2, n_beats=n_beats)
+    with pytest.raises(ValueError, match=rf"The column names tell {n_beats} beat\(s\).*n_beats={n_beats + 1}"):
+        clone(clf).set_params(n_beats=n_beats + 1).fit(frame, y)
     with pytest.raises(ValueError, match=r"tell 2 lead\(s\) .* of 20 samples and 2 side feature\(s\).*n_leads=1"):
         clone(clf).set_params(n_leads=1).fit(frame, y)
     other = pd.DataFrame(frame.to_numpy(), columns=[f"x{i}" for i in range(frame.shape[1])])
