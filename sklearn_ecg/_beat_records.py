@@ -1,17 +1,23 @@
 """The door for records made of beats: rows of beats, or beats in a third dimension; a beat of NaN is none."""
 
-import re
 import warnings
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from ._validation import BeatLayout, RowLayout, _check_counts, _flatten_cube, _refuse_other_columns, column_names
+from ._validation import (
+    _BEAT_COLUMN,
+    BeatLayout,
+    RowLayout,
+    _check_counts,
+    _flatten_cube,
+    _refuse_other_columns,
+    column_names,
+)
 
-_BEAT_COLUMN = re.compile(r"(?P<name>.+)_beat(?P<beat>\d{3,})")
 _RECORDS_AT_ONCE = 1024
 _BEATS = "2-D rows (n_records, n_beats * n_columns) or 3-D (n_records, n_beats, n_columns)"
-_LONG_BEAT = 1000  # samples a lead: 1 s at 1,000 Hz
+_LONG, _FEW = 1000, 12  # more samples are a record rather than a beat, and so many columns its leads
 
 
 def validate_beats(estimator, X, *, reset, **check_params):
@@ -46,7 +52,8 @@ def validate_beats(estimator, X, *, reset, **check_params):
     Warns
     -----
     UserWarning
-        If the beats have 1,000 samples a lead or more, as whole records do.
+        If the beats have 1,000 samples a lead or more, as whole records do, or there are 1,000 beats or more of at
+        most 12 columns, as in records of shape (n_timepoints, n_leads).
     """
     X, cube = _flatten_cube(X, _BEATS)
     check_params = {"dtype": "numeric", "ensure_all_finite": False, **check_params}
@@ -130,12 +137,13 @@ def beats_of_columns(n_beats, names):
 
 
 def _warn_of_records(layout):
-    """Whole records are easily taken for beats, and no error comes of it."""
-    if layout.n_timepoints >= _LONG_BEAT:
+    """Whole records, (n_leads, n_timepoints) or the other way round, are easily taken for beats, and it goes well."""
+    n_beats, beat = layout.n_beats, layout.beat
+    if beat.n_timepoints >= _LONG or (n_beats >= _LONG and beat.n_features <= _FEW):
         warnings.warn(
-            f"X is read as records of {layout.n_beats} beat(s) with {layout.n_leads} lead(s) of {layout.n_timepoints} "
-            "samples, which is long for a beat. Cut whole records into beats first (BeatSegmenter), and say how rows "
-            "are read with n_beats and n_leads.",
+            f"X is read as records of {n_beats} beat(s) of {beat.n_features} columns, {beat.n_timepoints} samples in "
+            f"each of {beat.n_leads} lead(s). Whole records are cut into beats first (BeatSegmenter); n_beats, n_leads "
+            "and n_side_features say how rows of beats are read.",
             UserWarning,
             stacklevel=2,
         )

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from ._annotations import STANDARD_LEADS, lead_index
 
 _LEAD_COLUMN = re.compile(r"(?P<lead>.+)_(?P<index>\d{4,})")
+_BEAT_COLUMN = re.compile(r"(?P<name>.+)_beat(?P<beat>\d{3,})")
 _MOST_LEADS = 12  # of a record whose axes may be in the wrong order
 _MOST_SHAPES = 5
 _ROWS = "2-D rows (n_samples, n_leads * n_timepoints + n_side_features) or 3-D (n_samples, n_leads, n_timepoints)"
@@ -224,6 +225,7 @@ def validate_rows(estimator, X, *, reset, **check_params):
     else:
         layout = RowLayout.of_width(rows.shape[1], estimator.n_leads, estimator.n_side_features)
         _refuse_other_columns(layout, names)
+        _refuse_beats(names)
     estimator.layout_ = layout
     return checked, layout
 
@@ -345,6 +347,14 @@ def _flatten_cube(X, wanted=_ROWS):
     return X.reshape(len(X), X.shape[1] * X.shape[2]), tuple(X.shape[1:])
 
 
+def flatten_records(X):
+    """Rows and the shape (n_leads, n_timepoints) of one record, None where ``X`` is 2-D; swapped axes are an error."""
+    rows, cube = _flatten_cube(X)
+    if cube is not None:
+        refuse_swapped(cube, "Each record of X")
+    return rows, cube
+
+
 def _check_counts(estimator, *more):
     for name, low in (("n_leads", 1), ("n_side_features", 0), *more):
         value = getattr(estimator, name)
@@ -376,4 +386,13 @@ def _refuse_other_columns(layout, names):
             f"The column names tell {seen.n_leads} lead(s) ({', '.join(leads)}) of {seen.n_timepoints} samples and "
             f"{seen.n_side_features} side feature(s), but X is read with n_leads={layout.n_leads} and "
             f"n_side_features={layout.n_side_features}."
+        )
+
+
+def _refuse_beats(names):
+    beats = {match["beat"] for match in map(_BEAT_COLUMN.fullmatch, map(str, names or ())) if match}
+    if len(beats) > 1:
+        raise ValueError(
+            f"The column names tell {len(beats)} beats in a row, but a row is read as one signal: give one beat a row, "
+            "as BeatSegmenter(aggregate='median') does."
         )

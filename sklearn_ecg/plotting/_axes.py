@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._annotations import AAMI_CLASSES
-from .._validation import RowLayout, _flatten_cube, check_fs, refuse_swapped
+from .._validation import RowLayout, check_fs, flatten_records
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart
 BLUE, VERMILION, GREEN, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#333333"
@@ -34,12 +34,10 @@ def fitted_layout(estimator, width):
 
 def read_lead(X, n_leads, n_side_features, lead):
     """Signals of one lead: (n_samples, n_timepoints)."""
-    rows, cube = _flatten_cube(X)
+    rows, cube = flatten_records(X)
     rows = np.asarray(rows)
     if not len(rows):
         raise ValueError(f"X must hold at least one beat, got shape {np.shape(X)}.")
-    if cube is not None:
-        refuse_swapped(cube, "Each record of X")
     layout = RowLayout.of_width(rows.shape[1], n_leads, n_side_features) if cube is None else RowLayout(*cube)
     X = layout.split(rows)[0]
     if not 0 <= lead < X.shape[1]:

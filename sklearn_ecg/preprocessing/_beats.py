@@ -197,8 +197,7 @@ def _window_grid(window, n_timepoints, fs):
 
 def _as_records(signals, peaks, lead_names, fs):
     """List of (signal, peaks, lead names or None), checked."""
-    shape = getattr(signals, "shape", None)
-    if is_record(signals) or (len(shape) < 3 if shape is not None else len(signals) and np.ndim(signals[0]) == 1):
+    if _is_one_record(signals):
         signals, peaks = [signals], [peaks]
     if len(signals) == 0:
         raise ValueError("signals holds no record.")
@@ -212,6 +211,15 @@ def _as_records(signals, peaks, lead_names, fs):
         raise ValueError(f"{len(signals)} record(s), but lead names of {len(lead_names)}.")
     signals = [signal_of(signal, fs=fs, name=f"Record {i}") for i, signal in enumerate(signals)]
     return [_check_record(*record, i) for i, record in enumerate(zip(signals, peaks, lead_names, strict=True))]
+
+
+def _is_one_record(signals):
+    """Whether it is one record, and no list of records."""
+    if is_record(signals):
+        return True
+    if hasattr(signals, "shape"):
+        return len(signals.shape) < 3
+    return len(signals) > 0 and as_array(signals[0], "Record 0").ndim == 1
 
 
 def _check_record(signal, peaks, names, index):

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._beat_records import beats_of_columns
-from .._validation import RowLayout, _flatten_cube, column_names, signal_feature_names
+from .._validation import RowLayout, _flatten_cube, _refuse_other_columns, column_names, signal_feature_names
 from ._transformers import (
     SignalTransformer,
     beat_feature_names,
@@ -61,7 +61,7 @@ class ECGScaler(SignalTransformer):
         are zero, else ±1).
     n_beats : int, default=1
         Number of beats in a 2-D row; with ``by="beat"`` only. A 3-D array is then (n_records, n_beats, row) and
-        speaks for itself.
+        speaks for itself, and column names such as ``II_0000_beat000`` tell their number.
     n_leads : int, default=1
         Number of leads in a 2-D row, or in a beat with ``by="beat"``.
     n_side_features : int, default=0
@@ -162,10 +162,12 @@ class ECGScaler(SignalTransformer):
     def _beat_layout(self, width, cube, names):
         if cube is not None and self.n_beats not in (1, cube[0]):
             raise ValueError(f"X is 3-D with {cube[0]} beat(s), which contradicts n_beats={self.n_beats}.")
-        n_beats = beats_of_columns(self.n_beats, names)[0] if cube is None else cube[0]
+        n_beats, names = beats_of_columns(self.n_beats, names) if cube is None else (cube[0], None)
         if width % n_beats:
             raise ValueError(f"Rows of {width} columns cannot be read with n_beats={n_beats}: they do not divide.")
-        return n_beats, RowLayout.of_width(width // n_beats, self.n_leads, self.n_side_features)
+        layout = RowLayout.of_width(width // n_beats, self.n_leads, self.n_side_features)
+        _refuse_other_columns(layout, names)
+        return n_beats, layout
 
 
 def _scaled(signals, axis, centre_and_scale):
