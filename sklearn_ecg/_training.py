@@ -28,7 +28,9 @@ def resolve_device(device):
     found = _named_device(device)
     if not _is_present(found):
         there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise ValueError(f"device={device!r} is not on this machine, which has {', '.join(there)}; 'auto' takes one.")
+        raise ValueError(
+            f"device={device!r} is not on this machine, which has {', '.join(there)}; 'auto' takes what is there."
+        )
     return found
 
 

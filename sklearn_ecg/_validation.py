@@ -337,10 +337,8 @@ def _flatten_cube(X, wanted=_ROWS):
     if n_dimensions == 1 and X.dtype == object and len(X) and all(map(np.ndim, X)):
         as_array(list(X), "X")
     if n_dimensions not in (2, 3):
-        raise ValueError(
-            f"X must be {wanted}, got {n_dimensions}-D of shape {tuple(X.shape)}. Reshape your data: one signal alone "
-            "is X[np.newaxis]."
-        )
+        way = " Reshape your data: one signal alone is X[np.newaxis]." if n_dimensions == 1 else ""
+        raise ValueError(f"X must be {wanted}, got {n_dimensions}-D of shape {tuple(X.shape)}.{way}")
     if n_dimensions == 2:
         return X, None
     X = np.asarray(X)

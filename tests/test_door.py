@@ -13,7 +13,7 @@ from sklearn_ecg.adaptation import spread_labels
 from sklearn_ecg.datasets import ECGRecord, make_ecg
 from sklearn_ecg.interpolation import count_waves, path_report, wave_drift
 from sklearn_ecg.metrics import memorisation
-from sklearn_ecg.plotting import BeatClassDisplay
+from sklearn_ecg.plotting import AttentionDisplay, BeatClassDisplay
 from sklearn_ecg.preprocessing import extract_beats, flatten_leads, unflatten_leads
 from tests.instances import BEAT_SEQUENCES, INSTANCES, META
 
@@ -127,6 +127,8 @@ def test_a_record_says_that_its_axes_are_swapped():
         lambda X: count_waves(X, fs=360),
         lambda X: memorisation(X, X, X),
         lambda X: BeatClassDisplay.from_beats(X, ["N"], fs=360),
+        lambda X: AttentionDisplay.from_estimator(None, X, fs=360),
+        lambda X: spread_labels(np.full((2, 2), 0.5), X),
     ],
 )
 def test_ragged_lists_are_told_by_their_lengths(call):

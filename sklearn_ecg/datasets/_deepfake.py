@@ -174,7 +174,7 @@ def _find(home, names, subset):
             return home / name
     raise FileNotFoundError(
         f"{home} holds no {' or '.join(names)}, the table of the set {subset!r}. Nothing is downloaded: see "
-        f"fetch_deepfake for where to get the set, or {other_home(home.name)}."
+        f"fetch_deepfake for where to get the set, or {other_home('deepfake')}."
     )
 
 
@@ -211,7 +211,7 @@ def _intervals(row, delimiter):
 def _warn_of_absent(home, rows, absent, subset):
     if not rows:
         raise FileNotFoundError(
-            f"{home} holds none of the {absent} signal(s) wanted of the set {subset!r}: {other_home(home.name)}."
+            f"{home} holds none of the {absent} signal(s) wanted of the set {subset!r}: {other_home('deepfake')}."
         )
     if absent:
         warnings.warn(

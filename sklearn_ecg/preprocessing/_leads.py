@@ -29,7 +29,7 @@ class LeadConverter(SignalTransformer):
     leads_out : str or sequence of str, default=None
         Names of the leads wanted, in the order wanted: one or several names, "standard" for the twelve standard leads,
         or "independent" for I, II, V1 to V6. By default the leads that came in. Upper and lower case are not told
-        apart (AVR is aVR). "II" also finds "MLII", but nothing is derived from modified leads.
+        apart (AVR is aVR). "II" also finds "MLII" where there is no II, but nothing is derived from modified leads.
     n_leads : int, default=1
         Number of leads in a 2-D row.
     n_side_features : int, default=0
