@@ -24,7 +24,23 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16-mixed": torc
 
 
 def resolve_device(device):
-    """The torch device of ``"auto"`` (a GPU if there is one) or of a device string."""
+    """The torch device of ``"auto"`` (a GPU if there is one) or of a device string; an error if it is not there."""
+    found = _named_device(device)
+    if not _is_present(found):
+        there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        raise ValueError(
+            f"device={device!r} is not on this machine, which has {', '.join(there)}; 'auto' takes what is there."
+        )
+    return found
+
+
+def present_device(device):
+    """``device`` where this machine has it, the CPU otherwise: a model fitted on a GPU opens anywhere."""
+    found = _named_device(device)
+    return found if _is_present(found) else torch.device("cpu")
+
+
+def _named_device(device):
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -33,14 +49,12 @@ def resolve_device(device):
         raise ValueError(f"device must be 'auto' or a torch device ('cpu', 'cuda:0'), got {device!r}.") from error
 
 
-def present_device(device):
-    """``device`` where this machine has it, the CPU otherwise: a model fitted on a GPU opens anywhere."""
-    device = resolve_device(device)
+def _is_present(device):
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):  # not compiled in, no driver, or fewer GPUs
-        return torch.device("cpu")
-    return device
+        return False
+    return True
 
 
 _GENERATOR_LOCK = threading.RLock()

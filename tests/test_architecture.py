@@ -22,7 +22,7 @@ from sklearn_ecg._parameters import (
 from tests.instances import INSTANCES
 
 PACKAGE = Path(sklearn_ecg.__file__).parent
-NUMERIC = {"numpy", "scipy", "sklearn", "wfdb", "_annotations", "_validation"}
+NUMERIC = {"numpy", "scipy", "sklearn", "wfdb", "_annotations", "_beat_records", "_validation"}
 OURS = {"_annotations", "_validation"}
 ESTIMATOR = {
     "numpy",
@@ -42,7 +42,8 @@ ALLOWED = {
     "__init__": set(),
     "_annotations": set(),
     "_rhythm": {"numpy"},
-    "_validation": {"numpy", "sklearn"},
+    "_validation": {"numpy", "sklearn", "_annotations"},
+    "_beat_records": {"numpy", "sklearn", "_validation"},
     "_training": {"numpy", "torch", "skorch", "tqdm"},
     "_parameters": {"sklearn"},
     "_splitting": {"numpy", "sklearn"},
@@ -56,14 +57,14 @@ ALLOWED = {
     "segmentation": ESTIMATOR,
     "classifiers": ESTIMATOR,
     "delineation": ESTIMATOR,
-    "self_supervised": ESTIMATOR | {"_pretrained", "_training"},
+    "self_supervised": ESTIMATOR | {"_beat_records", "_pretrained", "_training"},
     "regression": ESTIMATOR | {"_pretrained"},
     # interpolation: the targets of the transport regulariser are points of the transport path
     "autoencoders": ESTIMATOR | {"skorch", "_annotations", "_rhythm", "_training", "interpolation"},
     "augmentation": ESTIMATOR | {"imblearn", "tqdm", "_training"},
     "adaptation": {"numpy", "scipy", "sklearn", "_base_classifier", "_validation"},
     "ensemble": {"numpy", "sklearn", "_validation"},
-    "explain": {"numpy", "sklearn", "torch", "_validation"},
+    "explain": {"numpy", "sklearn", "torch", "_beat_records", "_validation"},
     "datasets": {*PACKAGES_OF_DATA, "numpy", "scipy", "sklearn", *OURS, "_rhythm", "preprocessing"},
     "plotting": {"numpy", "sklearn", "matplotlib", "_annotations", "_validation", "metrics"},
 }

@@ -352,6 +352,9 @@ def test_unknown_device_and_sizes_are_clear_errors(classifier, data):
     X, y = data
     with pytest.raises(ValueError, match="device must be 'auto' or a torch device"):
         clone(classifier).set_params(device="nonsense").fit(X, y)
+    absent = f"cuda:{torch.cuda.device_count()}"
+    with pytest.raises(ValueError, match=f"device='{absent}' is not on this machine, which has cpu"):
+        clone(classifier).set_params(device=absent).fit(X, y)
     with pytest.raises(ValueError, match="channels must be a non-empty sequence of positive integers"):
         classifier.set_params(channels=(8, 0)).fit(X, y)
 

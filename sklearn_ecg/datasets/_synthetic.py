@@ -5,6 +5,7 @@ from sklearn.utils import check_random_state
 
 from .._annotations import STANDARD_LEADS
 from .._validation import check_fs
+from . import _rows
 from ._noise import check_numbers, draw_noise
 from ._record import ECGRecord
 from ._rhythm import COUPLING, LEAD_IN, make_rhythm
@@ -201,13 +202,8 @@ def _f_waves(rng, n_timepoints, fs, height=0.08):
 
 
 def check_leads(leads):
-    """Tuple of standard leads."""
-    leads = STANDARD_LEADS if isinstance(leads, str) and leads == "all" else leads
-    leads = (leads,) if isinstance(leads, str) else tuple(leads)
-    unknown = [lead for lead in leads if lead not in STANDARD_LEADS]
-    if unknown or not leads:
-        raise ValueError(f"leads must be standard leads ({', '.join(STANDARD_LEADS)}) or 'all'; unknown: {unknown}.")
-    return leads
+    """Tuple of standard leads, of which "all" is every one."""
+    return _rows.check_leads(STANDARD_LEADS if isinstance(leads, str) and leads == "all" else leads)
 
 
 def _check_ectopic(ectopic, rhythm):

@@ -75,7 +75,7 @@ class ECGSLClassifier(SegmentSequenceClassifier):
         Changes the segments of each training batch: a function from a tensor (n_segments, n_leads, n_timepoints) to one
         of the same shape, such as :class:`~sklearn_ecg.augmentation.BeatAugmentation`.
     n_beats : int, default=1
-        Segments in a 2-D row. 3-D input speaks for itself.
+        Segments in a 2-D row. 3-D input speaks for itself, and so do column names such as ``II_0000_beat000``.
     n_leads : int, default=1
         Leads of a segment.
     n_side_features : int, default=0

@@ -12,9 +12,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base_classifier import NeuralClassifier
+from .._beat_records import validate_beats
 from .._pretrained import load_part
 from .._training import DTYPES, present_device, seeded
-from .._validation import validate_beats
 from ._pretraining import (
     check_stages,
     epochs_of_stages,
