@@ -13,6 +13,10 @@ from .._base_classifier import _check_groups
 from .._validation import check_fs
 from ..preprocessing import ECGResampler
 from ._label_maps import UNKNOWN, LabelMapLoss, at_columns, column_moments, lead_statistics
+from ._mending import mend_rows
+
+FS_RANGE = {"low": 50.0, "high": 4000.0}
+"""What sampling frequencies of ECG there are, in Hz."""
 
 
 class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
@@ -78,7 +82,8 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         labels = target[index, 0] if target.shape[1] == 1 else None
         train, valid = self._split_validation(index, labels, groups, seed)
-        self.fs_, self.rate_, self.n_columns_ = check_fs(self.fs), check_fs(self.rate), target.shape[1]
+        self.fs_, self.rate_, self.n_columns_ = check_fs(self.fs, **FS_RANGE), check_fs(self.rate), target.shape[1]
+        X, _ = mend_rows(X, self.layout_, self.fs_)
         X, self.network_layout_ = self._at_rate(X, self.layout_, self.fs_)
         if not self._continues():
             self._lead_statistics = lead_statistics(X, self.network_layout_, _only(weight, train))
@@ -120,7 +125,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         check_is_fitted(self, "module_")
         n_columns = self.n_columns_ if n_columns is None else n_columns
         X, layout = self._validate(X, reset=False)
-        rows, layout = self._at_rate(X, layout, self.fs_)
+        rows, layout = self._at_rate(mend_rows(X, layout, self.fs_)[0], layout, self.fs_)
         scores = torch.from_numpy(self._outputs(rows, layout, self.module_).astype(np.float64))
         return at_columns(scores, n_columns, self._moments(n_columns)).numpy()
 

@@ -11,7 +11,8 @@ from .._validation import check_fs, read_lead_columns
 from ..nn.unet import UNet
 from ..preprocessing import corrected_qt, wave_intervals
 from ._decoding import waves_of_records
-from ._label_map_classifier import LabelMapClassifier
+from ._label_map_classifier import FS_RANGE, LabelMapClassifier
+from ._mending import mend_rows
 
 _SHORTEST = 1.0  # s; shorter records are too short for a scale of their own
 _ROUNDING = 1e-6  # of the level: what deviates less is flat
@@ -234,15 +235,17 @@ class WaveDelineator(LabelMapClassifier):
         check_is_fitted(self, "module_")
         places = self._places_of_waves()
         X, layout = self._validate(X, reset=False) if fs is None else self._read_other(X)
-        fs = self.fs_ if fs is None else check_fs(fs)
+        fs = self.fs_ if fs is None else check_fs(fs, **FS_RANGE)
+        X, dead = mend_rows(X, layout, fs)
         rows, network_layout = self._at_rate(X, layout, fs)
         scores = self._outputs(rows, network_layout, self.module_).astype(np.float64)
         four = np.full((len(scores), 4, scores.shape[2]), -np.inf)
         for place, wave in enumerate(places):
             four[:, wave] = np.logaddexp(four[:, wave], scores[:, place])
         signals = layout.split(X)[0]
-        dead = (np.ptp(signals, axis=2) <= _ROUNDING * np.abs(signals[:, :, 0])).all(axis=1)
-        four[dead] = _NO_WAVE  # whatever the network makes of nothing
+        moments = np.rint(np.arange(scores.shape[2]) * (fs / self.rate_)).astype(np.int64)
+        dead = dead[:, np.minimum(moments, layout.n_timepoints - 1)] | _are_flat(signals)[:, None]
+        four = np.where(dead[:, None], _NO_WAVE, four)  # whatever the network makes of nothing
         return waves_of_records(four, signals, self.rate_, fs)
 
     def intervals(self, X, *, fs=None):
@@ -285,3 +288,8 @@ class WaveDelineator(LabelMapClassifier):
             seen, given = (", ".join(leads) for leads, _ in told)
             raise ValueError(f"The column names of X tell the leads {given}, but the fit was on {seen}.")
         return X, layout
+
+
+def _are_flat(signals):
+    """Whether all leads of a record are, each at its level."""
+    return np.array([(np.ptp(of, axis=1) <= _ROUNDING * np.abs(of[:, 0])).all() for of in map(np.float64, signals)])
