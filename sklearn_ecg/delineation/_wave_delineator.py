@@ -25,9 +25,10 @@ class WaveDelineator(LabelMapClassifier):
 
     A one-dimensional U-Net [1]_ reads all leads together and scores the classes at every sample; each lead is centred
     and scaled by its own record first, so that neither units nor gains matter (a record of less than a second by the
-    training records). What it scores is decoded into waves that follow one another as a heart's do: one QRS at a time,
-    between two of them at most one T and then one P wave, of those the likeliest. Boundaries lie between samples, where
-    the log-odds cross zero.
+    training records). A few samples far beyond all others (-32768, the mark of an invalid one) are bridged before, and
+    dead stretches, of one value for two seconds, have no say in the scale. What the network scores is decoded into
+    waves that follow one another as a heart's do: one QRS at a time, between two of them at most one T and then one P
+    wave, of those the likeliest. Boundaries lie between samples, where the log-odds cross zero.
 
     A model of one lead is used lead by lead; one of several leads reads them as one and gives one delineation, such as
     the global one of the earliest onset and the latest offset.
@@ -35,7 +36,7 @@ class WaveDelineator(LabelMapClassifier):
     Parameters
     ----------
     fs : float
-        Sampling frequency of the signals in Hz.
+        Sampling frequency of the signals in Hz, from 50 to 4000.
     rate : float, default=250.0
         Sampling frequency in Hz at which the network works; signals of another are resampled, and ``augment`` sees them
         at this one.
@@ -218,19 +219,20 @@ class WaveDelineator(LabelMapClassifier):
         X : array-like of shape (n_records, n_features) or (n_records, n_leads, n_timepoints)
             Signals, as in ``fit``; with ``fs``, of any length.
         fs : float, default=None
-            Sampling frequency in Hz, where it is another than in ``fit``.
+            Sampling frequency in Hz, from 50 to 4000, where it is another than in ``fit``.
 
         Returns
         -------
         waves : list of structured ndarray of dtype WAVE_DTYPE
             One for each record: waves in time, with the fields "wave" ("P", "QRS" or "T"), "onset", "peak" and "offset"
             in samples of ``X``, the first and the last sample of the wave. Empty where there is no wave, as in a flat
-            record.
+            record; nor is there one where all leads of a record are flat for two seconds.
 
         Raises
         ------
         ValueError
-            If the labels fitted are not those of waves, or ``X`` has other leads or side features than in ``fit``.
+            If the labels fitted are not those of waves, ``X`` has other leads or side features than in ``fit``, or
+            ``fs`` is out of range.
         """
         check_is_fitted(self, "module_")
         places = self._places_of_waves()
