@@ -15,16 +15,20 @@ from sklearn_ecg.explain import grad_cam, saliency
 from sklearn_ecg.interpolation import count_waves, linear_path, path_report, transport_path, wave_drift
 from sklearn_ecg.metrics import (
     diversity,
+    fiducial_report,
+    match_beats,
     median_bandwidth,
     memorisation,
     mmd_report,
+    periodicity,
     phase_randomised,
+    rr_distance,
     squared_mmd,
     white_noise_like,
 )
 from sklearn_ecg.plotting import BeatClassDisplay, SaliencyDisplay
 from sklearn_ecg.plotting._axes import pyplot
-from sklearn_ecg.preprocessing import detect_r_peaks, extract_beats, wave_masks
+from sklearn_ecg.preprocessing import detect_r_peaks, extract_beats, merge_waves, wave_intervals, wave_masks
 from sklearn_ecg.preprocessing._beat_features import SIDE_FEATURES
 from tests.instances import AUTOENCODERS, BEAT_SEQUENCES, CLASSIFIERS, DELINEATORS, META, QUICK, REGRESSORS, SAMPLERS
 
@@ -223,3 +227,34 @@ def assert_same(found, expected):
 def test_the_type_of_the_numbers_does_not_matter(entry, kind):
     signals = TYPES[kind](records()[0])
     assert_same(ENTRIES[entry](signals), ENTRIES[entry](signals.astype(np.float64, order="C")))
+
+
+def marks_of(dtype):
+    """Waves of a record with their times in another type; -1, no boundary, where the type has it."""
+    waves = records()[1][0]
+    waves = waves[(waves["onset"] >= 0) & (waves["offset"] >= 0)]
+    kind = np.dtype([("wave", "U3"), *((mark, dtype) for mark in ("onset", "peak", "offset"))])
+    return waves.astype(kind)
+
+
+OF_MARKS = {
+    "wave_masks": lambda marks: wave_masks([marks], 768),
+    "wave_intervals": lambda marks: wave_intervals([marks], fs=FS),
+    "merge_waves": lambda marks: waves_as_columns([merge_waves([marks, marks[::-1]], fs=FS)]),
+    "fiducial_report": lambda marks: list(fiducial_report([marks], [marks[::-1]], fs=FS).errors.values()),
+    "fiducial_report of later ones": lambda marks: list(fiducial_report([marks[2:]], [marks], fs=FS).errors.values()),
+    "match_beats": lambda marks: match_beats(marks["peak"], marks["onset"], fs=FS).pairs,
+    "extract_beats": lambda marks: extract_beats(records()[0][0], peaks_of(marks), fs=FS).data,
+    "periodicity": lambda marks: list(periodicity([peaks_of(marks)], fs=FS, n_timepoints=768).to_dict().values()),
+    "rr_distance": lambda marks: rr_distance([np.diff(peaks_of(marks))], [np.diff(marks["onset"])]).distance.estimate,
+}
+
+
+def peaks_of(marks):
+    return marks["peak"][marks["wave"] == "QRS"]
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint32, np.uint64, np.int32, ">i4"])
+@pytest.mark.parametrize("entry", OF_MARKS)
+def test_the_type_of_the_times_does_not_matter(entry, dtype):
+    assert_same(OF_MARKS[entry](marks_of(dtype)), OF_MARKS[entry](marks_of(np.int64)))

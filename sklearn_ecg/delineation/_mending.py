@@ -5,7 +5,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 _SHORTEST = 1.0  # s; shorter records are left as they are
 _DEAD = 2.0  # s of one value: no heart rests that long between two waves
-_FAINT = 0.01  # of the mean deviation of a lead: no wave could be seen
+_FAINT = 0.1  # of the mean deviation of a lead: no wave could be seen
 _GAP = 5.0  # times as far out as all the rest: absurd; of ECG, the farthest samples follow closely one after another
 _FEW = 0.5, 0.001  # s, and part of the record: more samples than the longer of both are no few
 _FEWEST_SOUND = 10  # for each absurd sample at most
@@ -62,10 +62,11 @@ def _mend_lead(lead, fs):
     sound = np.flatnonzero(~unusable)
     if not len(sound):
         return unusable, False
-    gaps = np.flatnonzero(unusable)
+    dead = _long_runs(unusable, _SHORTEST * fs)
+    gaps = np.flatnonzero(unusable & ~dead)
     lead[gaps] = np.interp(gaps, sound, lead[sound])
     deviation = np.abs(lead[sound] - lead[sound].mean()).mean()
-    dead = _long_runs(unusable, _SHORTEST * fs) | _faint(lead, _FAINT * deviation, _DEAD * fs)
+    dead |= _faint(lead, _FAINT * deviation, _DEAD * fs)
     _fill(lead, dead)
     return dead, bool(len(gaps) or dead.any())
 
