@@ -245,7 +245,7 @@ def test_short_records(duration):
     "wrong, message",
     [
         ({"fs": 0}, "fs must be"),
-        ({"fs": 50}, "fs must be"),
+        ({"fs": 49}, "fs must be"),
         ({"duration": 0}, "duration must be a finite number, positive"),
         ({"heart_rate": -1}, "heart_rate must be"),
         ({"muscle": -0.1}, "muscle must be a finite number, 0 or more"),

@@ -54,7 +54,7 @@ def make_ecg(
     duration : float, default=10.0
         Length in seconds.
     fs : float, default=360.0
-        Sampling frequency in Hz, above 80.
+        Sampling frequency in Hz, at least 50.
     heart_rate, heart_rate_std : float, default=60.0 and 1.0
         Mean and standard deviation of the heart rate in bpm; the latter holds for sinus rhythm.
     lf_hf_ratio : float, default=0.5
@@ -116,7 +116,7 @@ def make_ecg(
     >>> record.signal.shape
     (2, 5000)
     """
-    fs = check_fs(fs, low=80.0)
+    fs = check_fs(fs, low=50.0)
     positive = {"duration": duration, "heart_rate": heart_rate, "amplitude": amplitude}
     others = {"heart_rate_std": heart_rate_std, "lf_hf_ratio": lf_hf_ratio, "respiration": respiration}
     noise = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}

@@ -42,7 +42,7 @@ def read_lead(X, n_leads, n_side_features, lead):
     X = layout.split(rows)[0]
     if not 0 <= lead < X.shape[1]:
         raise ValueError(f"lead must be in 0 … {X.shape[1] - 1}, a position among {X.shape[1]} lead(s), got {lead!r}.")
-    return X[:, lead]
+    return X[:, lead].astype(np.float64)
 
 
 def time_ms(n_timepoints, fs, r_sample):
