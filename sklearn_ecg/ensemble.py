@@ -19,7 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _check_y, check_is_fitted
 
 from .parameters import BOOLEAN, COUNT, WithParameters, one_of, parameter
-from .signals._validation import _flatten_cube
+from .signals._validation import _flatten_cube, flatten_records
 
 
 class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEnsemble):
@@ -142,7 +142,7 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
         ------
         ValueError
             If an estimator has no ``predict_proba``, knows other classes than ``y`` or is not fitted though ``prefit``,
-            ``k`` models are not there, or a score is not finite, or none positive for ``weights="score"``.
+            ``k`` models are not there, 3-D ``X`` has its leads last, or a score is not finite, or no weight positive.
         """
         vars(self).pop("estimators_", None)  # a fit that fails leaves no half-fitted ensemble
         models = self._checked_models()
@@ -366,7 +366,7 @@ def _probabilities(model, X, classes, name):
 
 
 def _as_taken(model, X):
-    return X if _takes_cubes(model) else _flatten_cube(X)[0]
+    return X if _takes_cubes(model) else flatten_records(X)[0]
 
 
 def _takes_cubes(model):

@@ -3,16 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ecg import AdaptedClassifier, BeatSegmenter
+from sklearn_ecg import AdaptedClassifier, BeatSegmenter, ECGScaler
 from sklearn_ecg.augmentation import BeatAugmentation
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.preprocessing import flatten_leads
-from sklearn_ecg.signals._validation import validate_beats
-from tests.instances import BEAT_SEQUENCES, QUICK
+from sklearn_ecg.signals._beat_records import validate_beats
+from tests.instances import BEAT_SEQUENCES, INSTANCES, QUICK
 
 N_LEADS, N_TIMEPOINTS, N_SIDE = 2, 8, 1
 N_COLUMNS = N_LEADS * N_TIMEPOINTS + N_SIDE
@@ -134,10 +135,9 @@ def test_column_names_must_agree(clf, raw):
     X, y, segmenter = raw
     frame = clone(segmenter).set_output(transform="pandas").fit_transform(X)
     n_beats = frame.shape[1] // 42
-    clf.set_params(n_side_features=2)
-    with pytest.raises(ValueError, match=rf"The column names tell {n_beats} beat\(s\).*n_beats=1"):
-        clone(clf).fit(frame, y)
-    clf.set_params(n_beats=n_beats)
+    clf.set_params(n_side_features=2, n_beats=n_beats)
+    with pytest.raises(ValueError, match=rf"The column names tell {n_beats} beat\(s\).*n_beats={n_beats + 1}"):
+        clone(clf).set_params(n_beats=n_beats + 1).fit(frame, y)
     with pytest.raises(ValueError, match=r"tell 2 lead\(s\) .* of 20 samples and 2 side feature\(s\).*n_leads=1"):
         clone(clf).set_params(n_leads=1).fit(frame, y)
     other = pd.DataFrame(frame.to_numpy(), columns=[f"x{i}" for i in range(frame.shape[1])])
@@ -146,6 +146,70 @@ def test_column_names_must_agree(clf, raw):
     one.columns = [name.removesuffix("_beat000") for name in one.columns]
     with pytest.raises(ValueError, match=r"tell 2 lead\(s\)"):
         clone(clf).set_params(n_beats=1, n_leads=1).fit(one, y)
+
+
+class _Frame:
+    """A data frame of another package: names of its columns, and values."""
+
+    def __init__(self, frame):
+        self.columns, self.shape, self._frame = list(frame.columns), frame.shape, frame
+
+    def __len__(self):
+        return len(self._frame)
+
+    def __array__(self, dtype=None, copy=None):
+        return self._frame.to_numpy(dtype=dtype)
+
+    def __dataframe__(self, **kwargs):
+        return self._frame.__dataframe__(**kwargs)
+
+
+@pytest.mark.parametrize("as_frame", [pd.DataFrame, _Frame])
+def test_column_names_tell_the_number_of_beats(any_clf, raw, as_frame):
+    X, y, segmenter = raw
+    any_clf.set_params(n_side_features=2)
+    frame = as_frame(clone(segmenter).set_output(transform="pandas").fit_transform(X))
+    n_beats = frame.shape[1] // 42
+    told = clone(any_clf).fit(frame, y)
+    assert told.layout_.n_beats == n_beats > 1
+    given = clone(any_clf).set_params(n_beats=n_beats).fit(np.asarray(frame), y)
+    np.testing.assert_array_equal(told.predict_proba(frame), given.predict_proba(np.asarray(frame)))
+
+
+def test_column_names_tell_beats_through_a_pipeline_and_a_scaler(any_clf, raw):
+    X, y, segmenter = raw
+    any_clf.set_params(n_side_features=2)
+    scaler = ECGScaler(by="beat", n_leads=N_LEADS, n_side_features=2)
+    expected = make_pipeline(clone(segmenter), clone(scaler), clone(any_clf)).fit(X, y).predict_proba(X)
+    with config_context(transform_output="pandas"):
+        framed = make_pipeline(clone(segmenter), scaler, any_clf).fit(X, y)
+        np.testing.assert_array_equal(framed.predict_proba(X), expected)
+        assert framed[1].n_beats_ == framed[2].layout_.n_beats == framed[0].n_beats_
+        frame = framed[0].transform(X)
+        with pytest.raises(ValueError, match=r"tell \d+ beat\(s\), but X is read with n_beats=2"):
+            clone(scaler).set_params(n_beats=2).fit(frame)
+        with pytest.raises(ValueError, match="column names must repeat those of beat"):
+            clone(scaler).fit(frame[[frame.columns[-1], *frame.columns[1:-1], frame.columns[0]]])
+        with pytest.raises(ValueError, match=r"tell 2 lead\(s\) .* of 20 samples and 2 side feature\(s\).*n_leads=1"):
+            clone(scaler).set_params(n_leads=1).fit(frame)
+
+
+@pytest.mark.parametrize("name", ["CNNClassifier", "ECGFilter", "ECGScaler-lead", "IntervalRegressor-mlp"])
+def test_several_beats_are_not_read_as_one_signal(name, raw):
+    X, _, segmenter = raw
+    frame = clone(segmenter).set_output(transform="pandas").fit_transform(X)
+    with pytest.raises(ValueError, match=rf"tell {frame.shape[1] // 42} beats in a row, but .* read as one signal"):
+        clone(INSTANCES[name]).fit(frame.fillna(0.0), np.arange(len(X)) % 2)
+
+
+@pytest.mark.parametrize("shape", [(30, 1000), (30, 12, 1000), (30, 1000, 12)])
+def test_whole_records_in_place_of_beats_are_told(shape):
+    X = np.random.default_rng(0).normal(size=shape)
+    classifier = clone(BEAT_SEQUENCES["ECGSLClassifier"])
+    with pytest.warns(UserWarning, match=r"X is read as records of \d+ beat\(s\) of .*BeatSegmenter"):
+        validate_beats(classifier, X, reset=True)
+    validate_beats(classifier, X, reset=False)  # once is enough
+    validate_beats(clone(classifier), X[..., :999] if shape[-1] == 1000 else X[:, :999], reset=True)
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])

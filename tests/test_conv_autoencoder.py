@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ecg import ConvAutoencoder
-from sklearn_ecg.autoencoders import _pooled_r2, _transport
+from sklearn_ecg.autoencoders import _transport
 from sklearn_ecg.autoencoders._unpunished import punished_samples
+from sklearn_ecg.base import _pooled_r2
 from sklearn_ecg.interpolation import transport_path
 from sklearn_ecg.nn.autoencoders import ConvAutoencoder as Module
 from sklearn_ecg.nn.autoencoders import SpectralConv1d, Stretch

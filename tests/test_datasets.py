@@ -208,8 +208,18 @@ def test_unknown_records(fetch, records, message, tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(OSError, match=r"None of the 48 .*mitdb.*download_if_missing=True.*data_home"):
+    with pytest.raises(OSError, match=r"None of the 48 .*mitdb.*download_if_missing=True.*data_home.*SKLEARN_ECG_DATA"):
         fetch_mitdb(data_home=tmp_path, download_if_missing=False)
+    with pytest.raises(OSError, match=r"download_if_missing=True.*data_home.*SKLEARN_ECG_DATA"):
+        fetch_ludb(data_home=tmp_path, download_if_missing=False)
+
+
+def test_a_missing_file_of_a_record_is_named(mitdb):
+    (mitdb / "mitdb" / "100.atr").unlink()
+    with pytest.raises(OSError, match=r"None of the 1 record\(s\) .*; missing: 100 \(no 100\.atr\)\."):
+        fetch_mitdb(data_home=mitdb, download_if_missing=False, records=["100"])
+    with pytest.warns(UserWarning, match=r"holds 1 of the 3 records wanted; missing: 100 \(no 100\.atr\), 101\."):
+        fetch_mitdb(data_home=mitdb, download_if_missing=False, records=["100", "101", "114"])
 
 
 def test_truncated_signal(mitdb):
@@ -299,13 +309,13 @@ def test_file_missing_on_the_server(source, tmp_path):
 
 def test_server_down(source, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "PHYSIONET_URL", "http://127.0.0.1:9/")
-    with pytest.raises(OSError, match=r"cannot be downloaded .*download_if_missing=False"):
+    with pytest.raises(OSError, match=r"cannot be downloaded .*download_if_missing=False.*SKLEARN_ECG_DATA"):
         fetch_mitdb(data_home=tmp_path, records=["100"])
 
 
 def test_data_home_is_a_file(source, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="cannot be made"):
+    with pytest.raises(OSError, match=r"cannot be made .*SKLEARN_ECG_DATA"):
         fetch_mitdb(data_home=tmp_path / "file", records=["100"])
 
 

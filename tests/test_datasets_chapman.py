@@ -131,7 +131,7 @@ def test_sets(chapman, records, names, whole):
 
 def test_partial_folder(chapman):
     (chapman.folder / "WFDBRecords" / "01" / "010" / "JS00002.mat").unlink()
-    with pytest.warns(UserWarning, match=r"holds 2 of the 3 records wanted; missing: JS00002\.") as caught:
+    with pytest.warns(UserWarning, match=r"holds 2 of the 3 .*; missing: JS00002 \(no .*JS00002\.mat\)\.") as caught:
         bunch = chapman(leads="I")
     assert caught[0].filename == __file__
     assert bunch.record.tolist() == ["JS00001", "JS01101"] and bunch.target.tolist() == ["AFIB", "AF; SAAWR"]

@@ -117,9 +117,13 @@ def test_partial_sets_are_named(home):
     assert caught[0].filename == __file__
     assert bunch.record.tolist() == [0] and bunch.data[0, 0] == 0
     (small / "train" / "0.asc").unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds none of the 2 signal\(s\) wanted of the set 'small'"):
+    with pytest.raises(
+        FileNotFoundError, match=r"holds none of the 2 signal\(s\) wanted of the set 'small': .*SKLEARN_ECG_DATA"
+    ):
         fetch_deepfake(data_home=home)
-    with pytest.raises(FileNotFoundError, match=r"holds no train\.csv or clean/train\.csv, the table of"):
+    with pytest.raises(
+        FileNotFoundError, match=r"holds no train\.csv or clean/train\.csv, .* SKLEARN_ECG_DATA.* deepfake/"
+    ):
         fetch_deepfake(data_home=home, subset="full")
 
 

@@ -7,6 +7,7 @@ import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -398,6 +399,14 @@ def test_beats_cut_from_records_have_no_place_on_the_time_axis(how):
 def test_bad_arguments(function, arguments, message):
     with pytest.raises(ValueError, match=message):
         function(LinearOwner().fit(), ROWS, **arguments)
+
+
+@pytest.mark.parametrize("function", [grad_cam, saliency])
+def test_ensembles_have_no_network(function):
+    X, y = make_bumps(20)
+    for ensemble in (RandomForestClassifier(2), BaggingClassifier(CNNClassifier(**QUICK), 1)):
+        with pytest.raises(TypeError, match=f"{type(ensemble).__name__} has no module_: it is not a neural .* wanted"):
+            function(make_pipeline(ensemble).fit(X[:, 0], y), X[:, 0])
 
 
 def test_bad_estimators_and_layers():

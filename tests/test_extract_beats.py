@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from sklearn_ecg.preprocessing import extract_beats
 from sklearn_ecg.preprocessing._beat_features import INTERVAL_FEATURES, SIDE_FEATURES
-from sklearn_ecg.preprocessing._beats import extract_beats, lead_index
+from sklearn_ecg.signals._annotations import lead_index
 
 
 @pytest.fixture

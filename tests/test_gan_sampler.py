@@ -189,12 +189,31 @@ def test_sample_refuses_what_it_cannot_make(sampler, rows):
         sampler.sample(1, "F")
 
 
+def test_rows_without_a_label_are_refused(sampler, rows):
+    X, y = rows
+    columns = (y[:, None] == np.unique(y)).astype(int)
+    X_new, y_new = clone(sampler).fit_resample(X, columns)
+    assert y_new.shape == (len(X_new), columns.shape[1]) and (y_new.sum(axis=1) == 1).all()
+    columns[[3, 5]] = 0
+    for fit in (clone(sampler).fit, clone(sampler).fit_resample):
+        with pytest.raises(ValueError, match=rf"y has no label in 2 of {len(y)} rows"):
+            fit(X, columns)
+    columns[[3, 5]] = 1
+    with pytest.raises(ValueError, match="Multilabel and multioutput targets are not supported"):
+        clone(sampler).fit_resample(X, columns)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_non_finite_rows_are_refused(sampler, rows, value):
     X, y = rows
     X[3, 5] = value
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         sampler.fit_resample(X, y)
+
+
+def test_a_device_that_is_not_there(sampler, rows):
+    with pytest.raises(ValueError, match="device='cuda:99' is not on this machine, which has cpu"):
+        sampler.set_params(device="cuda:99").fit(*rows)
 
 
 def test_contradictions_are_errors(sampler, rows):

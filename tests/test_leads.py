@@ -11,8 +11,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import ECGScaler, LeadConverter
-from sklearn_ecg.datasets import fetch_ptbxl, make_ecg
-from sklearn_ecg.signals._annotations import INDEPENDENT_LEADS, STANDARD_LEADS
+from sklearn_ecg.datasets import ECGRecord, fetch_ptbxl, make_ecg
+from sklearn_ecg.datasets._mitdb import pick_leads
+from sklearn_ecg.datasets._rows import check_leads
+from sklearn_ecg.datasets._wfdb import order_of_leads
+from sklearn_ecg.preprocessing import extract_beats
+from sklearn_ecg.preprocessing._leads import limb_places
+from sklearn_ecg.signals._annotations import INDEPENDENT_LEADS, STANDARD_LEADS, lead_index
 from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
 
 EIGHT = np.array([3.0, 10.0, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0])
@@ -36,6 +41,52 @@ def test_leads_come_in_the_order_wanted():
     assert convert([10.0, 3.0], lead_names=["II", "I"], leads_out=["aVL", "III"]) == [-2.0, 7.0]
     assert convert([1.0, 2.0], lead_names=["MLII", "V5"], leads_out=["V5", "II"]) == [2.0, 1.0]
     assert convert([4.0, 5.0], lead_names=["AVR", "avl"], leads_out=["aVL", "aVR"]) == [5.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "place"),
+    [
+        (["MLII", "ii"], "II", 1),  # an exact name before a modified lead, whatever the case
+        (["ii", "II"], "II", 1),
+        (["II", "ii"], "Ii", 0),
+        (["V1", "mlii"], "II", 1),
+        (["V1", "II"], "mlii", 1),
+        (["avr"], "aVR", 0),
+        (["MLI", "MLIII"], "iii", 1),
+        (["V1", "V2"], "II", -1),
+    ],
+)
+def test_one_look_up_of_names(names, name, place):
+    assert lead_index(names, name) == place
+    signal = np.arange(2.0 * len(names)).reshape(len(names), 2)
+    record = ECGRecord(name="r", signal=signal, fs=100, lead_names=names)
+    if place < 0:
+        with pytest.raises(ValueError, match=f"has no lead '{name}'; it has V1, V2"):
+            record.lead(name)
+        with pytest.raises(ValueError, match="Record 0 has no lead"):
+            extract_beats(record, [1], fs=100, leads=name)
+        with pytest.raises(OSError, match=f"not {name}"):
+            order_of_leads(names, [name], "r")
+        return
+    np.testing.assert_array_equal(record.lead(name), signal[place])
+    assert record.select_leads(name).lead_names == (names[place],)
+    assert order_of_leads(names, [name], "r") == [place]
+    assert pick_leads(record, [name]) == [place]
+    beats = extract_beats(record, [1], fs=100, leads=name, side_features=(), bandpass=None, n_timepoints=2)
+    assert beats.feature_names[0] == f"{names[place]}_0000"
+    if len({lead.lower() for lead in names}) == len(names):
+        assert convert(signal[:, 0], lead_names=names, leads_out=name) == [signal[place, 0]]
+
+
+def test_names_of_datasets_whatever_the_case():
+    assert check_leads(["mlii", "AVR", "v6"]) == ("II", "aVR", "V6")
+    assert make_ecg(2, leads=["ii"]).lead_names == ("II",)
+
+
+def test_nothing_is_derived_from_modified_leads():
+    assert limb_places(["i", "ii", "AVF"]) == (0, 1, {2: (-0.5, 1.0)})
+    assert limb_places(["I", "MLII", "III"]) is None
+    assert lead_index(["MLII"], "II", modified=False) == -1
 
 
 def test_a_lead_that_came_in_is_handed_on():

@@ -344,6 +344,9 @@ def test_an_unknown_device_is_a_clear_error(classifier, data):
     X, y = data
     with pytest.raises(ValueError, match="device must be 'auto' or a torch device"):
         clone(classifier).set_params(device="nonsense").fit(X, y)
+    absent = f"cuda:{torch.cuda.device_count()}"
+    with pytest.raises(ValueError, match=f"device='{absent}' is not on this machine, which has cpu"):
+        clone(classifier).set_params(device=absent).fit(X, y)
 
 
 def test_sizes_are_checked(classifier, data):

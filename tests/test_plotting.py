@@ -118,7 +118,7 @@ def test_one_given_axes_is_divided():
     ("changed", "error", "message"),
     [
         ({"y": ["N"]}, ValueError, "y must be one-dimensional with 12 classes"),
-        ({"X": np.zeros(3)}, ValueError, "2-D rows or 3-D records"),
+        ({"X": np.zeros(3)}, ValueError, r"2-D rows .* or 3-D .* got 1-D of shape \(3,\)"),
         ({"n_leads": 7}, ValueError, "positive multiple of n_leads"),
         ({"lead": 1}, ValueError, "lead must be in 0 … 0"),
         ({"fs": 0}, ValueError, "fs must be positive"),

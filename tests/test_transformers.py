@@ -346,7 +346,7 @@ def test_bad_signals_are_refused(name):
 @pytest.mark.parametrize("X", [[[1.0, 2.0], [3.0]], [[[1.0, 2.0], [3.0]], [[1.0], [2.0]]]])
 def test_ragged_lists_are_refused_at_the_door(name, X):
     assert not _transformers.is_cube(X)
-    with pytest.raises(ValueError, match="inhomogeneous shape"):
+    with pytest.raises(ValueError, match="X is a list of 2 parts of different shapes"):
         clone(TRANSFORMERS[name]).fit(X)
 
 

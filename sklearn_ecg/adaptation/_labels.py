@@ -7,7 +7,7 @@ from scipy.special import xlogy
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from ..signals._validation import RowLayout, flatten_leads
+from ..signals._validation import RowLayout, flatten_records
 
 
 def most_uncertain(estimator, X, n_labels, *, measure="margin"):
@@ -135,14 +135,14 @@ def spread_labels(proba, X, known=None, *, n_neighbors=10, alpha=0.9, n_iter=10,
 
 def _comparable(X, n_leads, n_side_features):
     """Rows whose Euclidean distances weigh leads alike, side features alike, and the two parts alike."""
-    if np.ndim(X) == 3:
-        X = np.asarray(X)
-        if n_leads not in (1, X.shape[1]) or n_side_features:
+    X, cube = flatten_records(X)
+    if cube is not None:
+        if n_leads not in (1, cube[0]) or n_side_features:
             raise ValueError(
-                f"X is 3-D with {X.shape[1]} lead(s) and no side features, which contradicts n_leads={n_leads} and "
+                f"X is 3-D with {cube[0]} lead(s) and no side features, which contradicts n_leads={n_leads} and "
                 f"n_side_features={n_side_features}."
             )
-        X, n_leads = flatten_leads(X), X.shape[1]
+        n_leads = cube[0]
     X = check_array(X, dtype=np.float64)
     layout = RowLayout.of_width(X.shape[1], n_leads, n_side_features)
     signals, side = layout.split(X)

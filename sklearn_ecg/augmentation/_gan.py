@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_sampling_strategy, check_target_type
+from imblearn.utils import check_sampling_strategy
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
@@ -19,6 +19,7 @@ from ..base._estimator import RowsOnDevice
 from ..nn.gan import Critic, Generator
 from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
 from ..signals._validation import validate_rows
+from ._labels import read_labels
 from ._wgan import ClassRows, WassersteinTraining, generate
 
 _ROWS_AT_ONCE = 1024
@@ -125,8 +126,7 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
         default=0.99,
     )
     clip: bool = parameter(
-        "Keep every column of a generated row within the range seen in its class. A class of a single row "
-        "is then repeated as it is.",
+        "Keep every column of a generated row within the range of its class; a class of one row is repeated as it is.",
         BOOLEAN,
         default=True,
     )
@@ -177,8 +177,8 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_leads * n_timepoints + n_side_features) or \
                 array-like of shape (n_samples, n_leads, n_timepoints)
             Signals in any one unit. A sparse matrix is made dense for the training.
-        y : array-like of shape (n_samples,)
-            Labels of any kind, of two classes at least.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels of any kind, of two classes at least; or a column of 0 and 1 for each class, one label in each row.
 
         Returns
         -------
@@ -186,14 +186,14 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
                 ndarray of shape (n_samples_new, n_leads, n_timepoints)
             The rows of ``X``, unchanged and in their order, then the generated ones, in the form and the dtype of
             ``X``. Integers are rounded.
-        y_resampled : array-like of shape (n_samples_new,)
+        y_resampled : array-like of shape (n_samples_new,) or (n_samples_new, n_classes)
             Their labels.
 
         Raises
         ------
         ValueError
             If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``, ``y``
-            has one class, or ``sampling_strategy`` asks for what cannot be.
+            has one class, or rows with several labels or with none, or ``sampling_strategy`` asks for what cannot be.
         FloatingPointError
             If a loss becomes NaN or infinite.
         """
@@ -234,7 +234,7 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
         return self._make(np.full(n, known.index(label)), _draw_seed(check_random_state(random_state)))
 
     def _check_X_y(self, X, y):
-        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        y, binarize_y = read_labels(y)
         (X, y), _ = validate_rows(self, X, y=y, reset=True, accept_sparse=["csr", "csc"])
         return X, y, binarize_y
 

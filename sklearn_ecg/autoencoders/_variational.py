@@ -252,7 +252,9 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
 
     def _beside(self, X, trains, target):
         """What the module is given in training beside the rows."""
-        beside = {"noise": np.array([crc32(np.ascontiguousarray(row)) % N_NOISES for row in X], dtype=np.int64)}
+        with np.errstate(over="ignore"):  # the same numbers, of whatever type, have the same noise
+            noise = [crc32(np.ascontiguousarray(row, dtype="<f4")) % N_NOISES for row in X]
+        beside = {"noise": np.array(noise, dtype=np.int64)}
         if trains is not None:
             beside["train"] = trains
             if self.stretch:

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._download import SUMS, download, get_data_home, parse_sums, provide_files, provide_records
+from ._download import SUMS, download, get_data_home, other_home, parse_sums, provide_files, provide_records
 from ._frame import as_requested
 from ._rows import check_leads, check_side_features, read_rows, warn_of_unknown
 
@@ -182,7 +182,7 @@ def _names(records, path_of):
         first, last = _SETS[records]
         names = [name for name in path_of if first <= int(name[2:]) <= last and name not in _MALFORMED]
         if not names:
-            raise OSError(f"The data folder holds no record of the set {records!r}.")
+            raise OSError(f"The data folder holds no record of the set {records!r}: {other_home('chapman')}.")
         return names
     names = [] if isinstance(records, str) or np.ndim(records) != 1 else [str(name) for name in records]
     if not names or len(set(names)) < len(names):

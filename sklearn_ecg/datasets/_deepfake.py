@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from ..signals._annotations import INDEPENDENT_LEADS, INTERVALS
-from ._download import get_data_home
+from ._download import get_data_home, other_home
 from ._frame import as_requested
 from ._rows import check_leads
 
@@ -174,7 +174,7 @@ def _find(home, names, subset):
             return home / name
     raise FileNotFoundError(
         f"{home} holds no {' or '.join(names)}, the table of the set {subset!r}. Nothing is downloaded: see "
-        "fetch_deepfake for where to get the set, and set data_home to the folder around deepfake/."
+        f"fetch_deepfake for where to get the set, or {other_home('deepfake')}."
     )
 
 
@@ -210,7 +210,9 @@ def _intervals(row, delimiter):
 
 def _warn_of_absent(home, rows, absent, subset):
     if not rows:
-        raise FileNotFoundError(f"{home} holds none of the {absent} signal(s) wanted of the set {subset!r}.")
+        raise FileNotFoundError(
+            f"{home} holds none of the {absent} signal(s) wanted of the set {subset!r}: {other_home('deepfake')}."
+        )
     if absent:
         warnings.warn(
             f"{home} holds {len(rows)} of the {len(rows) + absent} records wanted; the others are left out.",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 PHYSIONET_URL = "https://physionet.org/files/"
 RETRIES = 3
+DATA_HOME_VARIABLE = "SKLEARN_ECG_DATA"
 _WORKERS = 4
 _NAMED = 50
 SUMS = "SHA256SUMS.txt"
@@ -29,7 +30,7 @@ def get_data_home(data_home=None):
         It need not exist.
     """
     if data_home is None:
-        data_home = os.environ.get("SKLEARN_ECG_DATA") or Path.home() / "sklearn_ecg_data"
+        data_home = os.environ.get(DATA_HOME_VARIABLE) or Path.home() / "sklearn_ecg_data"
     return Path(data_home).expanduser()
 
 
@@ -106,27 +107,45 @@ def provide_records(folder, database, records, files_of, *, shared=(), unlisted=
     complete = [record for record in records if not missing_of(record)]
     absent = [name for name in shared if not (folder / name).is_file()]
     if absent and folder.is_dir():
-        raise FileNotFoundError(f"{folder} holds no {', '.join(absent)}, which every record needs.")
+        raise FileNotFoundError(
+            f"{folder} holds no {', '.join(absent)}, which every record needs. {_remedy(folder, database)}"
+        )
     if not complete:
         raise OSError(
-            f"None of the {len(records)} record(s) wanted of {database} is in {folder}. {_remedy(folder, database)}"
+            f"None of the {len(records)} record(s) wanted of {database} is in {folder}; missing: "
+            f"{_named(records, files_of, missing_of)}. {_remedy(folder, database)}"
         )
     if len(complete) < len(records):
         found = set(complete)
         absent = [record for record in records if record not in found]
-        named = ", ".join(absent[:_NAMED]) + (" and others" if len(absent) > _NAMED else "")
         warnings.warn(
-            f"{folder} holds {len(complete)} of the {len(records)} records wanted; missing: {named}.",
+            f"{folder} holds {len(complete)} of the {len(records)} records wanted; missing: "
+            f"{_named(absent, files_of, missing_of)}.",
             UserWarning,
             stacklevel=4,  # the caller of fetch_*,
         )
     return complete
 
 
+def _named(absent, files_of, missing_of):
+    """Names of absent records, with the files that those lack of which there is a part."""
+    names = []
+    for record in absent[:_NAMED]:
+        lacking = missing_of(record)
+        whole = set(files_of(record)) <= set(lacking)
+        names.append(record if whole else f"{record} (no {', '.join(lacking)})")
+    return ", ".join(names) + (" and others" if len(absent) > _NAMED else "")
+
+
 def _remedy(folder, database):
+    return f"Pass download_if_missing=True to download from {PHYSIONET_URL}{database}/, or {other_home(folder.name)}."
+
+
+def other_home(name):
+    """What to do where the data of the folder ``name`` are elsewhere."""
     return (
-        f"Pass download_if_missing=True to download from {PHYSIONET_URL}{database}/, or set data_home to the folder "
-        f"around {folder.name}/."
+        f"set data_home=, or the environment variable {DATA_HOME_VARIABLE}, to the folder around {name}/ where that is "
+        "another one"
     )
 
 
@@ -150,7 +169,7 @@ def download(folder, database, names, *, unlisted=()):
         for parent in {(folder / name).parent for name in names}:
             parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(f"The data folder {folder} cannot be made ({error}).") from error
+        raise OSError(f"The data folder {folder} cannot be made ({error}): {other_home(folder.name)}.") from error
     registry = _known_sums(folder.name)
     with _quiet_pooch(pooch):
         if not set(names) <= set(registry):
@@ -193,7 +212,7 @@ def _fetcher(pooch, folder, url, registry):
         except OSError as error:  # those of requests are OSErrors too
             raise OSError(
                 f"{url}{name} cannot be downloaded ({error}). What is already in {folder} can be read with "
-                "download_if_missing=False."
+                f"download_if_missing=False; or {other_home(folder.name)}."
             ) from error
 
     return fetch

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from ..preprocessing._beat_features import RR_FEATURES
-from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats, lead_index
-from ..signals._annotations import AAMI_OF_SYMBOL, MITDB_DS1, MITDB_DS2, MITDB_RECORDS, mitdb_patient
+from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats
+from ..signals._annotations import AAMI_OF_SYMBOL, MITDB_DS1, MITDB_DS2, MITDB_RECORDS, lead_index, mitdb_patient
 from ..signals._record import ECGRecord
 from ._download import get_data_home, provide_records, record_names
 from ._frame import as_requested

@@ -28,7 +28,7 @@ def make_noise(
     shape : tuple (n_signals, n_timepoints)
         Signals, each with noise of its own.
     fs : float
-        Sampling frequency in Hz, at least 80.
+        Sampling frequency in Hz, at least 50.
     white, baseline, muscle, mains, motion : float, default=0.0
         Root mean square of each kind in mV: all frequencies alike; wander under 0.5 Hz; noise above 20 Hz that swells
         and ebbs; a sine of the mains; jumps of an electrode that fade within a second, one in ten seconds on average. A
@@ -54,7 +54,7 @@ def make_noise(
     >>> record = make_ecg(10, fs=250, random_state=0)
     >>> noisy = record.signal + make_noise(record.signal.shape, fs=250, muscle=0.1, random_state=0)
     """
-    fs = check_fs(fs, low=80.0)
+    fs = check_fs(fs, low=50.0)
     levels = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
     check_numbers({"mains_frequency": mains_frequency}, {"white": white, **levels})
     if np.ndim(shape) != 1 or len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):

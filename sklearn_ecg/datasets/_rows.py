@@ -5,8 +5,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ..preprocessing._beats import lead_index
-from ..signals._annotations import STANDARD_LEADS
+from ..signals._annotations import STANDARD_LEADS, lead_index
 from ._wfdb import order_of_leads, read_plain_signal
 
 SIDE_FEATURES = ("age", "sex")

@@ -6,6 +6,7 @@ from sklearn.utils import check_random_state
 from ..signals._annotations import STANDARD_LEADS
 from ..signals._record import ECGRecord
 from ..signals._validation import check_fs
+from . import _rows
 from ._noise import check_numbers, draw_noise
 from ._rhythm import COUPLING, LEAD_IN, make_rhythm
 from ._waves import (
@@ -53,7 +54,7 @@ def make_ecg(
     duration : float, default=10.0
         Length in seconds.
     fs : float, default=360.0
-        Sampling frequency in Hz, above 80.
+        Sampling frequency in Hz, at least 50.
     heart_rate, heart_rate_std : float, default=60.0 and 1.0
         Mean and standard deviation of the heart rate in bpm; the latter holds for sinus rhythm.
     lf_hf_ratio : float, default=0.5
@@ -115,7 +116,7 @@ def make_ecg(
     >>> record.signal.shape
     (2, 5000)
     """
-    fs = check_fs(fs, low=80.0)
+    fs = check_fs(fs, low=50.0)
     positive = {"duration": duration, "heart_rate": heart_rate, "amplitude": amplitude}
     others = {"heart_rate_std": heart_rate_std, "lf_hf_ratio": lf_hf_ratio, "respiration": respiration}
     noise = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
@@ -201,13 +202,8 @@ def _f_waves(rng, n_timepoints, fs, height=0.08):
 
 
 def check_leads(leads):
-    """Tuple of standard leads."""
-    leads = STANDARD_LEADS if isinstance(leads, str) and leads == "all" else leads
-    leads = (leads,) if isinstance(leads, str) else tuple(leads)
-    unknown = [lead for lead in leads if lead not in STANDARD_LEADS]
-    if unknown or not leads:
-        raise ValueError(f"leads must be standard leads ({', '.join(STANDARD_LEADS)}) or 'all'; unknown: {unknown}.")
-    return leads
+    """Tuple of standard leads, of which "all" is every one."""
+    return _rows.check_leads(STANDARD_LEADS if isinstance(leads, str) and leads == "all" else leads)
 
 
 def _check_ectopic(ectopic, rhythm):

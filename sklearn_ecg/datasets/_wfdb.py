@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..signals._annotations import lead_index
+
 ANNOTATION_DTYPE = [("sample", np.int64), ("symbol", "U1"), ("note", "U32")]
 
 # place = annotation code, blanks are unused; https://physionet.org/physiotools/wag/annot-5.htm
@@ -71,11 +73,11 @@ def read_signal(folder, name):
 
 def order_of_leads(names, leads, name):
     """Places in ``names`` of the leads ``leads``, whatever the case; OSError where record ``name`` lacks one."""
-    places = {lead.lower(): place for place, lead in enumerate(names)}
-    absent = [lead for lead in leads if lead.lower() not in places]
+    places = [lead_index(names, lead) for lead in leads]
+    absent = [lead for lead, place in zip(leads, places, strict=True) if place < 0]
     if absent:
         raise OSError(f"Record {name}: the header has the leads {list(names)}, not {', '.join(absent)}.")
-    return [places[lead.lower()] for lead in leads]
+    return places
 
 
 @dataclass(frozen=True)

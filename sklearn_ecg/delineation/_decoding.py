@@ -4,7 +4,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from ..preprocessing import WAVE_DTYPE
-from ..signals._validation import check_fs
+from ..signals._validation import RowLayout, check_fs
+from ._mending import find_runs, mend_rows
 from ._spans import find_between
 
 _HOLE = 0.04  # s; runs of QRS that are closer belong together
@@ -61,6 +62,8 @@ def waves_from_proba(proba, X, *, fs):
     if not proba.any(axis=2).all():
         record, sample = np.argwhere(~proba.any(axis=2))[0]
         raise ValueError(f"proba must not be 0 for all four classes, as at sample {sample} of record {record}.")
+    layout = RowLayout(*signals.shape[1:])
+    signals = layout.split(mend_rows(signals.reshape(len(signals), -1), layout, fs)[0])[0]
     with np.errstate(divide="ignore"):
         return waves_of_records(np.moveaxis(np.log(proba), 2, 1), signals, fs, fs)
 
@@ -131,7 +134,7 @@ def waves_of_record(kinds, bounds, signals, factor):
         most waves of its kind in this record; that of QRS is the R wave, wherever there is one. Of several leads, the
         median of those that are not flat.
     """
-    last = signals.shape[1] - 1
+    signals, last = signals.astype(np.float64), signals.shape[1] - 1
     alive = np.ptp(signals, axis=1) > 0
     signals = signals[alive] if alive.any() else signals
     waves = np.empty(len(kinds), dtype=WAVE_DTYPE)
@@ -149,7 +152,7 @@ def waves_of_record(kinds, bounds, signals, factor):
 
 def _find_complexes(odds, rate):
     """First sample and the one after the last of each QRS, (n, 2)."""
-    runs = _runs(odds > 0)
+    runs = find_runs(odds > 0)
     if not len(runs):
         return runs
     apart = runs[1:, 0] - runs[:-1, 1] > _HOLE * rate
@@ -161,11 +164,6 @@ def _find_complexes(odds, rate):
     for place in np.argsort(-evidence):  # the surest first: one that goes itself drives out no other
         kept[place] = (np.abs(middle[kept] - middle[place]) >= _REFRACTORY * rate).all()
     return runs[kept]
-
-
-def _runs(inside):
-    steps = np.diff(np.concatenate([[0], inside.astype(np.int8), [0]]))
-    return np.column_stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)])
 
 
 def _crossings(odds, span):
@@ -182,8 +180,8 @@ def _peaks(signals, waves, least):
     """Sample of the peak of each wave of one kind in each lead; upwards from ``least`` times as high as deep."""
     highest, lowest, heights = [], [], []
     for onset, offset in zip(waves["onset"].tolist(), waves["offset"].tolist(), strict=True):
-        pieces = signals[:, onset : offset + 1].astype(np.float64)
-        pieces -= pieces[:, :1] + (pieces[:, -1:] - pieces[:, :1]) * np.linspace(0, 1, pieces.shape[1])
+        pieces = signals[:, onset : offset + 1]
+        pieces = pieces - pieces[:, :1] + (pieces[:, -1:] - pieces[:, :1]) * np.linspace(0, 1, pieces.shape[1])
         highest.append(onset + pieces.argmax(axis=1))
         lowest.append(onset + pieces.argmin(axis=1))
         heights.append((pieces.max(axis=1), -pieces.min(axis=1)))

@@ -11,6 +11,11 @@ from ..base._estimator import NeuralEstimator
 from ..preprocessing import ECGResampler
 from ..signals._validation import check_fs
 from ._label_maps import UNKNOWN, LabelMapLoss, at_columns, column_moments, lead_statistics
+from ._mending import mend_rows
+
+FS_RANGE = {"low": 50.0, "high": 4000.0}
+"""What sampling frequencies of ECG there are, in Hz."""
+_TINY = 20  # samples; of so few, any number of columns is a grid of its own
 
 
 class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
@@ -46,9 +51,9 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
                 (n_records, n_leads, n_timepoints)
             Signals; any one unit.
         y : array-like of shape (n_records, n_timepoints), (n_records, n_columns) or (n_records,)
-            Label of every sample, or of as many columns, equally spaced in time, as there are; 1-D, one for each
-            record. Labels are of any kind, but :meth:`delineate` wants those of
-            :func:`~sklearn_ecg.preprocessing.wave_masks`, 0 none, 1 P, 2 QRS, 3 T, or the names of the waves.
+            Label of every sample, or of columns equally spaced in time, at most half as many as there are samples or
+            at least twice as many; 1-D, one for each record. Labels are of any kind, but :meth:`delineate` wants those
+            of :func:`~sklearn_ecg.preprocessing.wave_masks`, 0 none, 1 P, 2 QRS, 3 T, or the names of the waves.
         sample_weight : array-like of shape (n_records,), default=None
             Non-negative weights; records of weight zero are left out.
         groups : array-like of shape (n_records,), default=None
@@ -61,7 +66,8 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         Raises
         ------
         ValueError
-            If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``, or no
+            If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``, ``y``
+            has about as many columns as there are samples, but not as many, a label map lacks ``ignore_label``, or no
             label is left to learn from.
         FloatingPointError
             If the loss becomes NaN or infinite.
@@ -69,12 +75,14 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         self._begin_fit()
         X, y, weight = self._rows_for_fit(X, y, sample_weight, multi_output=True)
         check_classification_targets(y)
+        _check_columns(y, self.layout_.n_timepoints)
         target = self._encode(y.reshape(len(y), -1), weight)
         weight = weight * (target != UNKNOWN).any(axis=1)
         index = np.flatnonzero(weight)
         labels = target[index, 0] if target.shape[1] == 1 else None
         train, valid, seed = self._split_rows(index, labels, groups, len(X))
-        self.fs_, self.rate_, self.n_columns_ = check_fs(self.fs), check_fs(self.rate), target.shape[1]
+        self.fs_, self.rate_, self.n_columns_ = check_fs(self.fs, **FS_RANGE), check_fs(self.rate), target.shape[1]
+        X, _ = mend_rows(X, self.layout_, self.fs_)
         X, self.network_layout_ = self._at_rate(X, self.layout_, self.fs_)
         if not self._continues():
             self._lead_statistics = lead_statistics(X, self.network_layout_, _only(weight, train))
@@ -84,7 +92,9 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         """Class index of every column; those of ``ignore_label`` and of records without weight are unknown."""
         labelled = np.broadcast_to(weight[:, None] > 0, y.shape)
         if self.ignore_label is not None:
-            labelled = labelled & (y != self.ignore_label)
+            known = y != self.ignore_label
+            self._refuse_relabelled(y, known)
+            labelled = labelled & known
         if not labelled.any():
             raise ValueError("sample_weight and ignore_label leave no label of any class to learn from.")
         classes, codes = np.unique(y[labelled], return_inverse=True)
@@ -98,6 +108,17 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         target = np.full(y.shape, UNKNOWN, dtype=np.int64)
         target[labelled] = codes
         return target
+
+    def _refuse_relabelled(self, y, known):
+        """Raise where a label map has none of the label that stands for what nobody labelled."""
+        if y.shape[1] > 1 and np.all(known) and not self._continues():
+            labels = ", ".join(map(repr, np.unique(y).tolist()[:10]))
+            raise ValueError(
+                f"No label of y is ignore_label={self.ignore_label!r}; they are {labels}. Where all is labelled, set "
+                "ignore_label=None. scikit-learn's cross_val_predict numbers the labels of each column anew for "
+                'method="predict_proba", which no label map survives: use method="predict", or predict_wave_proba fold '
+                "by fold."
+            )
 
     def _at_rate(self, X, layout, fs):
         """Rows resampled to the network's rate, and their layout."""
@@ -116,7 +137,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         check_is_fitted(self, "module_")
         n_columns = self.n_columns_ if n_columns is None else n_columns
         X, layout = self._validate(X, reset=False)
-        rows, layout = self._at_rate(X, layout, self.fs_)
+        rows, layout = self._at_rate(mend_rows(X, layout, self.fs_)[0], layout, self.fs_)
         scores = torch.from_numpy(self._outputs(rows, layout, self.module_).astype(np.float64))
         return at_columns(scores, n_columns, self._moments(n_columns)).numpy()
 
@@ -133,6 +154,14 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         proba : list of n_columns ndarrays of shape (n_records, n_classes), float64, or one such array
             One for each column, as scikit-learn has it for several outputs; a single array where each record has one
             label. :meth:`predict_wave_proba` gives one array with the same numbers.
+
+        Notes
+        -----
+        scikit-learn's ``cross_val_predict`` cannot use this method with label maps: for ``method="predict_proba"`` it
+        numbers the labels of each column anew, so that one number means another wave from column to column. With
+        ``ignore_label`` the fit then says so; without, ``cross_val_predict`` itself fails with an IndexError.
+        ``method="predict"`` is given the labels as they are; for probabilities, fit each fold and take
+        :meth:`predict_wave_proba`.
         """
         proba = softmax(self._scores(X), axis=1)
         return proba[:, :, 0] if self.n_columns_ == 1 else list(np.moveaxis(proba, 2, 0))
@@ -213,3 +242,13 @@ def _only(weight, index):
     chosen = np.zeros_like(weight)
     chosen[index] = weight[index]
     return chosen
+
+
+def _check_columns(y, n_timepoints):
+    """Raise where a label map is neither one of the samples nor clearly of another grid."""
+    n_columns = y.shape[1] if y.ndim == 2 else 1
+    if n_timepoints >= _TINY and n_columns != n_timepoints and n_timepoints / 2 < n_columns < 2 * n_timepoints:
+        raise ValueError(
+            f"y has {n_columns} columns, but X has {n_timepoints} samples: a label for each sample is wanted, or, "
+            "equally spaced, at most half as many or at least twice as many."
+        )

@@ -12,7 +12,8 @@ from ..parameters import COUNT, POSITIVE, SIZES, parameter
 from ..preprocessing import corrected_qt, wave_intervals
 from ..signals._validation import check_fs, read_lead_columns
 from ._decoding import waves_of_records
-from ._label_map_classifier import LabelMapClassifier
+from ._label_map_classifier import FS_RANGE, LabelMapClassifier
+from ._mending import mend_rows
 
 _SHORTEST = 1.0  # s; shorter records are too short for a scale of their own
 _ROUNDING = 1e-6  # of the level: what deviates less is flat
@@ -25,9 +26,10 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
 
     A one-dimensional U-Net [1]_ reads all leads together and scores the classes at every sample; each lead is centred
     and scaled by its own record first, so that neither units nor gains matter (a record of less than a second by the
-    training records). What it scores is decoded into waves that follow one another as a heart's do: one QRS at a time,
-    between two of them at most one T and then one P wave, of those the likeliest. Boundaries lie between samples, where
-    the log-odds cross zero.
+    training records). A few samples far beyond all others (-32768, the mark of an invalid one) are bridged before, and
+    dead stretches, of one value for two seconds, have no say in the scale. What the network scores is decoded into
+    waves that follow one another as a heart's do: one QRS at a time, between two of them at most one T and then one P
+    wave, of those the likeliest. Boundaries lie between samples, where the log-odds cross zero.
 
     A model of one lead is used lead by lead; one of several leads reads them as one and gives one delineation, such as
     the global one of the earliest onset and the latest offset.
@@ -75,7 +77,7 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
     ['T', 'P', 'QRS', 'T']
     """
 
-    fs: float = parameter("Sampling frequency of the signals in Hz.", POSITIVE)
+    fs: float = parameter("Sampling frequency of the signals in Hz, from 50 to 4000.", POSITIVE)
     rate: float = parameter(
         "Sampling frequency in Hz at which the network works; signals of another are resampled, and "
         "``augment`` sees them at this one.",
@@ -119,32 +121,35 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
         X : array-like of shape (n_records, n_features) or (n_records, n_leads, n_timepoints)
             Signals, as in ``fit``; with ``fs``, of any length.
         fs : float, default=None
-            Sampling frequency in Hz, where it is another than in ``fit``.
+            Sampling frequency in Hz, from 50 to 4000, where it is another than in ``fit``.
 
         Returns
         -------
         waves : list of structured ndarray of dtype WAVE_DTYPE
             One for each record: waves in time, with the fields "wave" ("P", "QRS" or "T"), "onset", "peak" and "offset"
             in samples of ``X``, the first and the last sample of the wave. Empty where there is no wave, as in a flat
-            record.
+            record; nor is there one where all leads of a record are flat for two seconds.
 
         Raises
         ------
         ValueError
-            If the labels fitted are not those of waves, or ``X`` has other leads or side features than in ``fit``.
+            If the labels fitted are not those of waves, ``X`` has other leads or side features than in ``fit``, or
+            ``fs`` is out of range.
         """
         check_is_fitted(self, "module_")
         places = self._places_of_waves()
         X, layout = self._validate(X, reset=False) if fs is None else self._read_other(X)
-        fs = self.fs_ if fs is None else check_fs(fs)
+        fs = self.fs_ if fs is None else check_fs(fs, **FS_RANGE)
+        X, dead = mend_rows(X, layout, fs)
         rows, network_layout = self._at_rate(X, layout, fs)
         scores = self._outputs(rows, network_layout, self.module_).astype(np.float64)
         four = np.full((len(scores), 4, scores.shape[2]), -np.inf)
         for place, wave in enumerate(places):
             four[:, wave] = np.logaddexp(four[:, wave], scores[:, place])
         signals = layout.split(X)[0]
-        dead = (np.ptp(signals, axis=2) <= _ROUNDING * np.abs(signals[:, :, 0])).all(axis=1)
-        four[dead] = _NO_WAVE  # whatever the network makes of nothing
+        moments = np.rint(np.arange(scores.shape[2]) * (fs / self.rate_)).astype(np.int64)
+        dead = dead[:, np.minimum(moments, layout.n_timepoints - 1)] | _are_flat(signals)[:, None]
+        four = np.where(dead[:, None], _NO_WAVE, four)  # whatever the network makes of nothing
         return waves_of_records(four, signals, self.rate_, fs)
 
     def intervals(self, X, *, fs=None):
@@ -187,3 +192,8 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
             seen, given = (", ".join(leads) for leads, _ in told)
             raise ValueError(f"The column names of X tell the leads {given}, but the fit was on {seen}.")
         return X, layout
+
+
+def _are_flat(signals):
+    """Whether all leads of a record are, each at its level."""
+    return np.array([(np.ptp(of, axis=1) <= _ROUNDING * np.abs(of[:, 0])).all() for of in map(np.float64, signals)])

@@ -100,7 +100,7 @@ def grad_cam(estimator, X, target=None, layer=None, *, weights="integrated", bas
         )
     codes = encode_target(network, target, len(rows))
     n_timepoints = row_layout.n_timepoints
-    origins = row_layout.split(rows)[0].mean(axis=2, keepdims=True) if baseline is None else baseline
+    origins = row_layout.split(rows)[0].mean(axis=2, keepdims=True, dtype=np.float64) if baseline is None else baseline
     origins = check_baseline(origins, (len(rows), row_layout.n_leads, n_timepoints))
     part, parts, done = None, [], 0
     with gradients(network) as module:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ..signals._validation import BeatLayout, validate_beats, validate_rows
+from ..signals._beat_records import validate_beats
+from ..signals._validation import BeatLayout, _flatten_cube, validate_rows
 
 
 def find_network(estimator):
@@ -22,8 +23,11 @@ def find_network(estimator):
             continue
         check_is_fitted(estimator, "module_" if hasattr(estimator, "_make_module") else None)
         inner = [name for name in ("best_estimator_", "estimator_") if hasattr(estimator, name)]
-        if not inner:
-            raise TypeError(f"{type(estimator).__name__} has no module_: it is not a neural classifier.")
+        if not inner or hasattr(estimator, "estimators_"):  # estimator_ of an ensemble is its unfitted pattern
+            raise TypeError(
+                f"{type(estimator).__name__} has no module_: it is not a neural classifier. One of sklearn_ecg is "
+                "wanted, alone, last in a Pipeline, or found by a search."
+            )
         estimator = getattr(estimator, inner[0])
     if not hasattr(estimator, "classes_"):
         raise TypeError(f"{type(estimator).__name__} has no classes_: it is not a classifier.")
@@ -33,12 +37,14 @@ def find_network(estimator):
 def rows_for_network(estimator, X):
     """Number of samples of a lead in ``X``, the network's owner, the checked rows it gets, and their layout."""
     steps, network = find_network(estimator)
-    shape, made_of_beats = np.shape(X), isinstance(network.layout_, BeatLayout)
+    made_of_beats = isinstance(network.layout_, BeatLayout)
+    rows, cube = _flatten_cube(X)
     if made_of_beats:
         n_input = network.layout_.n_timepoints
-    elif len(shape) == 3:
-        n_input = shape[2]
+    elif cube is not None:
+        n_input = cube[1]
     else:
+        shape = np.shape(rows)
         layouts = [step.layout_ for step in (*steps, network) if hasattr(step, "layout_")]
         lengths = [layout.n_timepoints for layout in layouts if shape[1:] == (layout.n_features,)]
         if not lengths:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from ..signals._validation import check_fs
+from ..signals._validation import as_array, check_fs, refuse_short, signal_of
 from ._delineation import delineate
 
 
@@ -58,22 +58,23 @@ def count_waves(signal, *, fs):
 
     Parameters
     ----------
-    signal : array-like of shape (n_timepoints,) or (n_signals, n_timepoints)
-        One lead, or several signals of one lead each. Neither unit nor offset matters.
+    signal : array-like of shape (n_timepoints,) or (n_signals, n_timepoints), or ECGRecord
+        One lead, or several signals of one lead each; of a record, its leads. Neither unit nor offset matters.
     fs : float
         Sampling frequency in Hz, from 50 to 4000.
 
     Returns
     -------
     waves : WaveCount or list of WaveCount
-        A list for 2-D input.
+        A list for 2-D input and for a record.
 
     Raises
     ------
     TypeError
         If ``fs`` is not a number.
     ValueError
-        If ``signal`` is not 1-D or 2-D, holds NaN or infinity, or ``fs`` is out of range.
+        If ``signal`` is not 1-D or 2-D, is (n_timepoints, n_signals), holds NaN or infinity, or is a record of another
+        ``fs``; if ``fs`` is out of range.
 
     Notes
     -----
@@ -88,7 +89,9 @@ def count_waves(signal, *, fs):
     (9, 10, 10)
     """
     fs = check_fs(fs)
+    signal = as_array(signal_of(signal, fs=fs), "signal")
     signals = check_array(signal, ensure_2d=False, dtype=np.float64, input_name="signal")
+    refuse_short(signals, "signal", "(n_signals, n_timepoints)")
     if signals.ndim == 1:
         return _count(delineate(signals, fs))
     return [_count(delineate(row, fs)) for row in signals]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from ..signals._validation import check_fs
+from ..signals._validation import check_fs, refuse_short
 from ._delineation import delineate
 from ._paths import mix
 from ._transport import match_beats_of
@@ -73,7 +73,8 @@ def wave_drift(path, *, fs, least=0.02):
     TypeError
         If ``fs`` is not a number.
     ValueError
-        If ``path`` is not 2-D, has fewer than three steps, holds NaN or infinity, or ``fs`` is out of range.
+        If ``path`` is not 2-D, is (n_timepoints, n_steps), has fewer than three steps, or holds NaN or infinity, or
+        ``fs`` is out of range.
 
     Notes
     -----
@@ -93,6 +94,7 @@ def wave_drift(path, *, fs, least=0.02):
     """
     fs = check_fs(fs)
     path = check_array(path, dtype=np.float64, ensure_min_samples=3, input_name="path")
+    refuse_short(path, "path", "(n_steps, n_timepoints)")
     stretches = list(_stretches(path, fs))
     t = np.linspace(0.0, 1.0, len(path))
     linear = mix(path[0], path[-1], t)

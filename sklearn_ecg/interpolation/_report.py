@@ -9,7 +9,7 @@ from scipy.signal import find_peaks
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array
 
-from ..signals._validation import check_fs
+from ..signals._validation import check_fs, refuse_short
 from ._delineation import MARGIN, delineate, low_pass
 
 _STRAY = 0.75  # of a T wave's height
@@ -87,7 +87,8 @@ def path_report(path, *, fs, jump=0.1):
     TypeError
         If ``fs`` or ``jump`` is not a number.
     ValueError
-        If ``path`` is not 2-D, has fewer than two steps, holds NaN or infinity, or ``fs`` or ``jump`` is out of range.
+        If ``path`` is not 2-D, is (n_timepoints, n_steps), has fewer than two steps, or holds NaN or infinity, or
+        ``fs`` or ``jump`` is out of range.
 
     Examples
     --------
@@ -102,6 +103,7 @@ def path_report(path, *, fs, jump=0.1):
     fs = check_fs(fs)
     jump = check_scalar(jump, "jump", Real, min_val=0)
     path = check_array(path, dtype=np.float64, ensure_min_samples=2, input_name="path")
+    refuse_short(path, "path", "(n_steps, n_timepoints)")
     beats = [delineate(row, fs) for row in path]
     n_qrs = np.array([step.whole.sum() for step in beats])
     low, high = sorted((n_qrs[0], n_qrs[-1]))

@@ -4,10 +4,12 @@ from dataclasses import asdict
 
 import numpy as np
 
+from ..signals._validation import as_array
+
 
 def as_rows(X, name):
     """Finite float64 rows; ValueError that names the array otherwise."""
-    X = np.asarray(X, dtype=np.float64)
+    X = as_array(X, name).astype(np.float64, copy=False)
     if X.ndim != 2 or not X.size:
         raise ValueError(f"{name} must be 2-D (n_samples, n_features) and not empty, got shape {X.shape}.")
     if not np.isfinite(X).all():

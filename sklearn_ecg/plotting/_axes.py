@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..signals._annotations import AAMI_CLASSES
-from ..signals._validation import RowLayout, check_fs
+from ..signals._validation import RowLayout, check_fs, flatten_records
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart
 BLUE, VERMILION, GREEN, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#333333"
@@ -34,14 +34,15 @@ def fitted_layout(estimator, width):
 
 def read_lead(X, n_leads, n_side_features, lead):
     """Signals of one lead: (n_samples, n_timepoints)."""
-    X = np.asarray(X)
-    if X.ndim == 2:
-        X = RowLayout.of_width(X.shape[1], n_leads, n_side_features).split(X)[0]
-    if X.ndim != 3 or not len(X):
-        raise ValueError(f"X must hold at least one beat, 2-D rows or 3-D records, got shape {X.shape}.")
+    rows, cube = flatten_records(X)
+    rows = np.asarray(rows)
+    if not len(rows):
+        raise ValueError(f"X must hold at least one beat, got shape {np.shape(X)}.")
+    layout = RowLayout.of_width(rows.shape[1], n_leads, n_side_features) if cube is None else RowLayout(*cube)
+    X = layout.split(rows)[0]
     if not 0 <= lead < X.shape[1]:
         raise ValueError(f"lead must be in 0 … {X.shape[1] - 1}, a position among {X.shape[1]} lead(s), got {lead!r}.")
-    return X[:, lead]
+    return X[:, lead].astype(np.float64)
 
 
 def time_ms(n_timepoints, fs, r_sample):

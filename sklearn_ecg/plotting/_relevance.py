@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..signals._validation import flatten_records
 from ._axes import draw_paper, fitted_layout, last_step, make_panels, pyplot, read_lead, share_scales, time_ms
 
 
@@ -69,8 +70,9 @@ class AttentionDisplay:
         ValueError
             If ``X`` cannot be read so, ``lead`` is not in it or ``titles`` has another length.
         """
-        if np.ndim(X) == 2 and (n_leads is None or n_side_features is None):
-            layout = fitted_layout(estimator, np.shape(X)[1])
+        rows, cube = flatten_records(X)
+        if cube is None and (n_leads is None or n_side_features is None):
+            layout = fitted_layout(estimator, np.shape(rows)[1])
             n_leads = layout.n_leads if n_leads is None else n_leads
             n_side_features = layout.n_side_features if n_side_features is None else n_side_features
         signals = read_lead(X, n_leads, n_side_features, lead)
@@ -79,7 +81,7 @@ class AttentionDisplay:
             raise ValueError(f"titles must have {len(signals)} entries, one for each beat, got {len(titles)}.")
         last = last_step(estimator)
         if not hasattr(last, "attention"):
-            raise TypeError(f"{type(last).__name__} has no method attention.")
+            raise TypeError(f"{type(last).__name__} has no method attention, as CNNLSTMAttention has.")
         seen = X if last is estimator or len(estimator) == 1 else estimator[:-1].transform(X)
         display = cls(time=time, beats=signals, attention=np.asarray(last.attention(seen)), titles=titles)
         return display.plot(ax, **params)

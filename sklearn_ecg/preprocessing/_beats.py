@@ -5,7 +5,8 @@ from scipy.ndimage import map_coordinates
 from scipy.signal import butter
 from sklearn.utils import Bunch
 
-from ..signals._validation import check_fs, signal_feature_names
+from ..signals._annotations import lead_index
+from ..signals._validation import as_array, check_fs, is_record, refuse_swapped, signal_feature_names, signal_of
 from ._beat_features import RR_FEATURES, SHAPE_FEATURES, SIDE_FEATURES, RecordBeats, beat_features, window_offsets
 from ._transformers import filter_zero_phase, reflection_length
 
@@ -14,8 +15,6 @@ BEAT_WINDOW = (108 / 360, 148 / 360)
 
 BEAT_TIMEPOINTS = 256
 
-# modified limb leads of ambulatory recordings
-_LEAD_ALIASES = {"MLI": "I", "MLII": "II", "MLIII": "III"}
 _FALLBACK_RR = 1.0
 _ON_GRID = 1e-6
 _MOST_HEIGHTS = 4
@@ -44,8 +43,9 @@ def extract_beats(
 
     Parameters
     ----------
-    signals : array-like of shape (n_leads, n_timepoints), or list of such arrays
-        One record or several, in mV. Records may have any number of leads as long as the chosen ones exist.
+    signals : array-like of shape (n_leads, n_timepoints) or ECGRecord, or list of such
+        One record or several, in mV. Records may have any number of leads as long as the chosen ones exist. An
+        ``ECGRecord`` tells its lead names, too.
     peaks : array-like of int of shape (n_beats,), or list of such arrays
         R peaks of each record in samples, strictly increasing.
     fs : float
@@ -58,7 +58,7 @@ def extract_beats(
         Leads to cut, by name (needs ``lead_names``; "II" also finds "MLII") or by index; an integer takes that many
         first leads; None takes all.
     lead_names : list of str, or list of such lists, default=None
-        Lead names of every record, or of each.
+        Lead names of every record, or of each; by default those that an ``ECGRecord`` tells.
     side_features : iterable of str, default=RR_FEATURES
         :data:`RR_FEATURES`, :data:`PATIENT_FEATURES` or any names out of :data:`INTERVAL_FEATURES` and
         :data:`SHAPE_FEATURES`. By default "rr_previous" and "rr_next" (s); "rr_ratio", the interval before over the
@@ -88,8 +88,9 @@ def extract_beats(
     Raises
     ------
     ValueError
-        If the signals hold NaN or infinite values, have no or different numbers of leads, a peak is outside its
-        signal, peaks are not strictly increasing, or a lead, a side feature or a parameter makes no sense.
+        If the signals hold NaN or infinite values, have no or different numbers of leads or are (n_timepoints,
+        n_leads), an ``ECGRecord`` is of another ``fs``, a peak is outside its signal, peaks are not strictly
+        increasing, or a lead, a side feature or a parameter makes no sense.
 
     Notes
     -----
@@ -118,7 +119,7 @@ def extract_beats(
         raise ValueError(f"scale must be None, 'beat', 'record' or 'late', got {scale!r}.")
     if not max_rr > 0:
         raise ValueError(f"max_rr must be a positive number of seconds, got {max_rr!r}.")
-    records = _as_records(signals, peaks, lead_names)
+    records = _as_records(signals, peaks, lead_names, fs)
     band = _band_filter(bandpass, fs, grid[1] - grid[0])
 
     blocks, chosen_names = [], []
@@ -150,16 +151,6 @@ def extract_beats(
         n_leads=n_leads,
         n_side_features=len(side_features),
     )
-
-
-def lead_index(lead_names, name):
-    """Index of the lead called ``name``, exactly or by an alias ("II" for "MLII"); -1 where there is none."""
-    lead_names = list(lead_names)
-    if name in lead_names:
-        return lead_names.index(name)
-    standard = [_LEAD_ALIASES.get(lead, lead).lower() for lead in lead_names]
-    wanted = _LEAD_ALIASES.get(name, name).lower()
-    return standard.index(wanted) if wanted in standard else -1
 
 
 def _intervals(peaks, fs, max_rr):
@@ -204,28 +195,38 @@ def _window_grid(window, n_timepoints, fs):
     return rounded.astype(np.int64) if np.abs(grid - rounded).max() < _ON_GRID * n_timepoints else grid
 
 
-def _as_records(signals, peaks, lead_names):
+def _as_records(signals, peaks, lead_names, fs):
     """List of (signal, peaks, lead names or None), checked."""
-    shape = getattr(signals, "shape", None)
-    if len(shape) < 3 if shape is not None else len(signals) and np.ndim(signals[0]) == 1:
+    if _is_one_record(signals):
         signals, peaks = [signals], [peaks]
     if len(signals) == 0:
         raise ValueError("signals holds no record.")
     if len(signals) != len(peaks):
         raise ValueError(f"{len(signals)} record(s), but peaks of {len(peaks)}.")
     if lead_names is None:
-        lead_names = [None] * len(signals)
+        lead_names = [signal.lead_names if is_record(signal) else None for signal in signals]
     elif len(lead_names) and isinstance(lead_names[0], str):
         lead_names = [lead_names] * len(signals)
     if len(lead_names) != len(signals):
         raise ValueError(f"{len(signals)} record(s), but lead names of {len(lead_names)}.")
+    signals = [signal_of(signal, fs=fs, name=f"Record {i}") for i, signal in enumerate(signals)]
     return [_check_record(*record, i) for i, record in enumerate(zip(signals, peaks, lead_names, strict=True))]
 
 
+def _is_one_record(signals):
+    """Whether it is one record, and no list of records."""
+    if is_record(signals):
+        return True
+    if hasattr(signals, "shape"):
+        return len(signals.shape) < 3
+    return len(signals) > 0 and as_array(signals[0], "Record 0").ndim == 1
+
+
 def _check_record(signal, peaks, names, index):
-    signal = np.asarray(signal)
+    signal = as_array(signal, f"Record {index}")
     if signal.ndim != 2 or 0 in signal.shape:
         raise ValueError(f"Record {index} must have shape (n_leads, n_timepoints), got {signal.shape}.")
+    refuse_swapped(signal.shape, f"Record {index}")
     if not np.isfinite(signal).all():
         raise ValueError(f"Record {index} holds NaN or infinite samples.")
     if names is not None and len(names) != len(signal):

@@ -1,17 +1,14 @@
 """Selection, reordering and derivation of leads by name."""
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..parameters import COUNT, parameter
-from ..signals._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS
+from ..parameters import parameter
+from ..signals._annotations import INDEPENDENT_LEADS, LIMB_LEADS, STANDARD_LEADS, lead_index
 from ..signals._output import lead_and_side_names
 from ..signals._validation import RowLayout, read_lead_columns, signal_feature_names
-from ._beats import lead_index
 from ._transformers import SignalTransformer
 
 _SETS = {"standard": STANDARD_LEADS, "independent": INDEPENDENT_LEADS}
@@ -64,14 +61,12 @@ class LeadConverter(SignalTransformer):
     leads_out: str | Sequence[str] | None = parameter(
         'Names of the leads wanted, in the order wanted: one or several names, "standard" for the twelve '
         'standard leads, or "independent" for I, II, V1 to V6. By default the leads that came in. Upper and '
-        'lower case are not told apart (AVR is aVR). "II" also finds "MLII", but nothing is derived from '
-        "modified leads.",
+        'lower case are not told apart (AVR is aVR). "II" also finds "MLII" where there is no II, but nothing is '
+        "derived from modified leads.",
         [str, "array-like", None],
         default=None,
         kind="str or sequence of str",
     )
-    n_leads: int = parameter(constraint=COUNT)
-    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the (flattened) output.
@@ -132,11 +127,11 @@ def check_lead_names(estimator, layout):
 
 def limb_places(names):
     """Places of I and II, and place → factors of the two of each lead that follows from them; None where none does."""
-    plain = [_plain(name) for name in names]
-    followers = {plain.index(_plain(lead)): two for lead, two in LIMB_LEADS.items() if _plain(lead) in plain}
-    if not followers or not {"i", "ii"} <= set(plain):
+    places = {lead: lead_index(names, lead, modified=False) for lead in ("I", "II", *LIMB_LEADS)}
+    followers = {places[lead]: two for lead, two in LIMB_LEADS.items() if places[lead] >= 0}
+    if not followers or -1 in (places["I"], places["II"]):
         return None
-    return plain.index("i"), plain.index("ii"), followers
+    return places["I"], places["II"], followers
 
 
 def _told_by_columns(estimator, layout):
@@ -164,22 +159,18 @@ def _name_list(parameter, value):
 
 def _factors(names_in, names_out):
     """Factors (n_out, n_in) of the leads that come in; ValueError that names the leads that cannot be had."""
-    limb = {_plain(name): factors for name, factors in LIMB_LEADS.items()}
-    plain = [_plain(name) for name in names_in]
-    one_and_two = [plain.index(name) if name in plain else -1 for name in ("i", "ii")]  # a modified lead will not do
-    matrix, missing = np.zeros((len(names_out), len(names_in))), {}
+    limb = list(LIMB_LEADS)
+    one_and_two = [lead_index(names_in, name, modified=False) for name in ("I", "II")]  # a modified lead will not do
+    lacking = " and ".join(lead for lead, at in zip(("I", "II"), one_and_two, strict=True) if at < 0)
+    matrix, missing = np.zeros((len(names_out), len(names_in))), []
     for row, name in zip(matrix, names_out, strict=True):
-        place = lead_index(names_in, name)
+        place, derived = lead_index(names_in, name), lead_index(limb, name, modified=False)
         if place >= 0:
             row[place] = 1.0
-        elif _plain(name) in limb and -1 not in one_and_two:
-            row[one_and_two] = limb[_plain(name)]
+        elif derived >= 0 and not lacking:
+            row[one_and_two] = LIMB_LEADS[limb[derived]]
         else:
-            missing[name] = [lead for lead, at in zip(("I", "II"), one_and_two, strict=True) if at < 0]
+            missing.append(f"{name} (to derive it, {lacking})" if derived >= 0 else name)
     if missing:
-        derived = {
-            name: f"{name} (to derive it, {' and '.join(lacking)})" if _plain(name) in limb else name
-            for name, lacking in missing.items()
-        }
-        raise ValueError(f"X lacks {', '.join(derived.values())}; it has the leads {', '.join(names_in)}.")
+        raise ValueError(f"X lacks {', '.join(missing)}; it has the leads {', '.join(names_in)}.")
     return matrix

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from ..signals._validation import check_fs
+from ..signals._validation import check_fs, check_record
 from ._rpeaks_features import find_candidates, locate_peaks
 from ._rpeaks_signal import bridge, prepare_signal
 
@@ -49,7 +49,7 @@ def detect_r_peaks(signal, *, fs, method="logistic"):
 
     Parameters
     ----------
-    signal : array-like of shape (n_timepoints,) or (n_leads, n_timepoints)
+    signal : array-like of shape (n_timepoints,) or (n_leads, n_timepoints), or ECGRecord
         One ECG recording. The amplitude scale, offset and polarity do not matter. Values that are not finite are
         bridged, and no peak is placed where every lead is missing. So are, by "logistic", flat lines of half a second
         and more, and samples that deviate from the second around by ten times the usual range, as markers of invalid
@@ -70,8 +70,8 @@ def detect_r_peaks(signal, *, fs, method="logistic"):
     TypeError
         If ``fs`` is not a number.
     ValueError
-        If ``signal`` is not one- or two-dimensional, ``fs`` is outside its range, ``method`` is unknown, or a
-        callable returns anything but sample indices of the signal.
+        If ``signal`` is not one- or two-dimensional, has its axes swapped, or is a record of another ``fs``; if ``fs``
+        is outside its range, ``method`` is unknown, or a callable returns anything but sample indices of the signal.
     ImportError
         If ``method="xqrs"`` and wfdb is not installed.
 
@@ -94,7 +94,7 @@ def detect_r_peaks(signal, *, fs, method="logistic"):
     array([288, 576, 864])
     """
     fs = check_fs(fs, low=MIN_FS, high=MAX_FS)
-    leads = _check_signal(signal)
+    leads = check_record(signal, fs=fs)
     if method == "xqrs":
         return _with_callable(_xqrs, leads[0], fs)
     if callable(method):
@@ -135,14 +135,6 @@ def separate(time, score):
         weaker = np.where(first_is_weaker, close, close + 1)
         stronger = np.where(first_is_weaker, close + 1, close)
         chosen = np.delete(chosen, weaker[~np.isin(stronger, weaker)])  # what falls itself fells no other
-
-
-def _check_signal(signal):
-    """Leads (n_leads, n_timepoints) in single or double precision."""
-    leads = np.asarray(signal)
-    if leads.ndim not in (1, 2) or (leads.ndim == 2 and len(leads) == 0):
-        raise ValueError(f"signal must have shape (n_timepoints,) or (n_leads, n_timepoints), got {leads.shape}.")
-    return np.atleast_2d(leads if leads.dtype in (np.float32, np.float64) else leads.astype(np.float64))
 
 
 def _with_callable(detector, lead, fs):

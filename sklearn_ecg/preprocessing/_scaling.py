@@ -5,8 +5,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..parameters import COUNT, one_of, parameter
-from ..signals._output import beat_feature_names, is_cube, lead_and_side_names
-from ..signals._validation import RowLayout, signal_feature_names
+from ..signals._beat_records import beats_of_columns
+from ..signals._output import beat_feature_names, lead_and_side_names
+from ..signals._validation import RowLayout, _flatten_cube, _refuse_other_columns, column_names, signal_feature_names
 from ._transformers import SignalTransformer
 
 
@@ -84,7 +85,7 @@ class ECGScaler(SignalTransformer):
     )
     n_beats: int = parameter(
         'Number of beats in a 2-D row; with ``by="beat"`` only. A 3-D array is then (n_records, n_beats, '
-        "row) and speaks for itself.",
+        "row) and speaks for itself, and column names such as ``II_0000_beat000`` tell their number.",
         COUNT,
         default=1,
     )
@@ -131,12 +132,11 @@ class ECGScaler(SignalTransformer):
 
     def _read_beats(self, X, *, reset):
         """The beats of all rows one below the other, and the layout of one beat."""
-        cube = np.shape(X)[1:] if is_cube(X) else None
-        if cube is not None:
-            X = np.reshape(X, (len(X), -1))
+        X, cube = _flatten_cube(X)
+        names = column_names(X) if reset else None
         rows = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
         if reset:
-            self.n_beats_, self.layout_ = self._beat_layout(rows.shape[1], cube)
+            self.n_beats_, self.layout_ = self._beat_layout(rows.shape[1], cube, names)
         elif cube is not None and cube != (self.n_beats_, self.layout_.n_features):
             raise ValueError(
                 f"X has records of shape {cube}, but {type(self).__name__} was fitted on {self.n_beats_} beat(s) of "
@@ -148,13 +148,15 @@ class ECGScaler(SignalTransformer):
             raise ValueError("X contains NaN within a beat: a beat is either free of NaN or NaN as a whole (no beat).")
         return beats, self.layout_
 
-    def _beat_layout(self, width, cube):
+    def _beat_layout(self, width, cube, names):
         if cube is not None and self.n_beats not in (1, cube[0]):
             raise ValueError(f"X is 3-D with {cube[0]} beat(s), which contradicts n_beats={self.n_beats}.")
-        n_beats = self.n_beats if cube is None else cube[0]
+        n_beats, names = beats_of_columns(self.n_beats, names) if cube is None else (cube[0], None)
         if width % n_beats:
             raise ValueError(f"Rows of {width} columns cannot be read with n_beats={n_beats}: they do not divide.")
-        return n_beats, RowLayout.of_width(width // n_beats, self.n_leads, self.n_side_features)
+        layout = RowLayout.of_width(width // n_beats, self.n_leads, self.n_side_features)
+        _refuse_other_columns(layout, names)
+        return n_beats, layout
 
 
 def _scaled(signals, axis, centre_and_scale):

@@ -19,6 +19,8 @@ _VALUES_PER_CHUNK = 2**20
 _NOTCH_QUALITY = 30.0
 _MEDIAN_WINDOWS = (0.2, 0.6)  # s: the first removes QRS and P, the second T
 _LARGEST_FACTOR = 1000
+_DRIFT = 0.01  # samples until the end of a record that no one would see
+_ROUNDING = 1e-6  # samples
 
 
 def reflection_length(fs, *, low=None, high=None, notch=None):
@@ -209,8 +211,6 @@ class ECGFilter(SignalTransformer):
         [*one_of("median"), None],
         default=None,
     )
-    n_leads: int = parameter(constraint=COUNT)
-    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def _prepare(self, layout):
         fs = check_fs(self.fs)
@@ -255,12 +255,18 @@ class ECGResampler(SignalTransformer):
     """Polyphase resampling to another sampling frequency or to an exact length.
 
     Each lead is resampled by a rational factor with a linear-phase low-pass (Kaiser window) against aliasing; its mean
-    is taken out first and the ends are continued by odd reflection, so that a constant stays that constant.
+    is taken out first and the ends are continued by odd reflection, so that a constant stays that constant. Where the
+    ratio of the frequencies is no such factor (one of them was measured: 249.9 Hz), quintic splines then bring the
+    samples to their exact times, so that nothing drifts in long records.
 
     Attributes
     ----------
     factor_ : tuple of two ints
-        Up- and down-sampling factor, in lowest terms.
+        Up- and down-sampling factor, in lowest terms: the nearest fraction with a denominator of at most 1000, or that
+        of the lengths with ``n_timepoints_out``.
+    stretch_ : float
+        Steps of the samples that come out, in samples of that factor: 1 where these are right to a hundredth of a
+        sample until the end of a record.
     layout_, layout_out_ : RowLayout
         How the rows that come in and go out are read.
     n_features_in_ : int
@@ -281,8 +287,7 @@ class ECGResampler(SignalTransformer):
         "Sampling frequency of the signals in Hz; needed with ``fs_out``.", [*POSITIVE, None], default=None
     )
     fs_out: float | None = parameter(
-        "Sampling frequency wanted in Hz. Records of n samples become ceil(n * fs_out / fs) samples. The "
-        "ratio is taken as the nearest fraction with a denominator of at most 1000.",
+        "Sampling frequency wanted in Hz. Records of n samples become ceil(n * fs_out / fs) samples.",
         [*POSITIVE, None],
         default=None,
     )
@@ -291,8 +296,6 @@ class ECGResampler(SignalTransformer):
         [*COUNT, None],
         default=None,
     )
-    n_leads: int = parameter(constraint=COUNT)
-    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def _prepare(self, layout):
         if self.fs is not None:
@@ -302,12 +305,17 @@ class ECGResampler(SignalTransformer):
                 "Either fs_out or n_timepoints_out must be given, "
                 f"got fs_out={self.fs_out!r} and n_timepoints_out={self.n_timepoints_out!r}."
             )
+        n = layout.n_timepoints
         if self.fs_out is None:
-            factor = Fraction(int(self.n_timepoints_out), layout.n_timepoints)
+            ratio = factor = Fraction(int(self.n_timepoints_out), n)
         else:
-            factor = self._frequency_ratio()
-        self.factor_ = factor.numerator, factor.denominator
-        return RowLayout(layout.n_leads, ceil(layout.n_timepoints * factor), layout.n_side_features)
+            ratio = self._frequency_ratio()
+            factor = Fraction(ratio).limit_denominator(_LARGEST_FACTOR)
+        self.factor_, self.stretch_ = (factor.numerator, factor.denominator), 1.0
+        n_out = ceil(n * factor)
+        if abs(n * (ratio - factor)) > _DRIFT:
+            self.stretch_, n_out = float(factor) / ratio, ceil(n * ratio - _ROUNDING)
+        return RowLayout(layout.n_leads, n_out, layout.n_side_features)
 
     def _frequency_ratio(self):
         ratio = check_fs(self.fs_out, name="fs_out") / check_fs(self.fs)
@@ -316,11 +324,19 @@ class ECGResampler(SignalTransformer):
                 f"fs_out / fs must be between 1/{_LARGEST_FACTOR} and {_LARGEST_FACTOR}, "
                 f"got fs_out={self.fs_out!r} and fs={self.fs!r} Hz."
             )
-        return Fraction(ratio).limit_denominator(_LARGEST_FACTOR)
+        return ratio
 
     def _apply(self, signals):
         n_out = self.layout_out_.n_timepoints
         if signals.shape[-1] == 1:  # SciPy divides by zero there
             return np.repeat(signals, n_out, axis=-1)
         mean = signals.mean(axis=-1, keepdims=True)
-        return signal.resample_poly(signals - mean, *self.factor_, axis=-1, padtype="antireflect") + mean
+        out = signal.resample_poly(signals - mean, *self.factor_, axis=-1, padtype="antireflect")
+        return (out if self.stretch_ == 1 else _read_at(out, np.arange(n_out) * self.stretch_)) + mean
+
+
+def _read_at(signals, moments):
+    """Signals (…, n_timepoints) between their samples."""
+    leads = signals.reshape(-1, signals.shape[-1])
+    read = [ndimage.map_coordinates(lead, [moments], order=5, mode="nearest") for lead in leads]
+    return np.reshape(read, (*signals.shape[:-1], len(moments)))

@@ -134,7 +134,6 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         default=(),
         kind="sequence of str",
     )
-    n_leads: int = parameter(constraint=COUNT)
     n_side_features: int = parameter(
         "Number of columns at the end of a 2-D row that are not signal. They are written, untouched, at the "
         "end of each beat of the record.",

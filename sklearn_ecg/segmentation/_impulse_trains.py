@@ -1,13 +1,10 @@
 """Impulse trains: a signal for each record that is large where it has a heartbeat and about zero elsewhere."""
 
-from numbers import Integral
-
 import numpy as np
 from scipy import ndimage
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..parameters import BOOLEAN, COUNT, POSITIVE, one_of, parameter
+from ..parameters import BOOLEAN, POSITIVE, one_of, parameter
 from ..preprocessing._rpeaks import MAX_FS, MIN_FS, REFRACTORY, detect_r_peaks
 from ..preprocessing._transformers import SignalTransformer, map_signals
 from ..signals._output import lead_and_side_names
@@ -75,8 +72,6 @@ class ImpulseTrainExtractor(SignalTransformer):
         POSITIVE,
         default=0.022,
     )
-    n_leads: int = parameter(constraint=COUNT)
-    n_side_features: int = parameter(constraint=[Interval(Integral, 0, None, closed="left")])
 
     def transform(self, X):
         """The impulse train of each record.

@@ -148,7 +148,12 @@ class ECGSLClassifier(NetworkLayers, SegmentSequenceClassifier):
         "n_timepoints) to one of the same shape, such as "
         ":class:`~sklearn_ecg.augmentation.BeatAugmentation`."
     )
-    n_beats: int = parameter("Segments in a 2-D row. 3-D input speaks for itself.", COUNT, default=1, training=True)
+    n_beats: int = parameter(
+        "Segments in a 2-D row. 3-D input speaks for itself, and so do column names such as ``II_0000_beat000``.",
+        COUNT,
+        default=1,
+        training=True,
+    )
     n_leads: int = parameter("Leads of a segment.")
     n_side_features: int = parameter(
         "Columns at the end of each segment that are not signal (``side_features`` of the segmenter)."

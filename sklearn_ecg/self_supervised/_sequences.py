@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..base._classifier import NeuralClassifier
 from ..base._device import DTYPES, present_device, seeded
 from ..base._pretrained import load_part
-from ..signals._validation import validate_beats
+from ..signals._beat_records import validate_beats
 from ._pretraining import (
     check_stages,
     epochs_of_stages,

@@ -41,6 +41,9 @@ LIMB_LEADS = MappingProxyType({"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (
 INDEPENDENT_LEADS: tuple[str, ...] = tuple(lead for lead in STANDARD_LEADS if lead not in LIMB_LEADS)
 """The eight of the twelve standard leads from which the other four follow."""
 
+_MODIFIED_LEADS = MappingProxyType({"mli": "i", "mlii": "ii", "mliii": "iii"})
+"""Modified limb leads of ambulatory recordings, and the leads that they stand for."""
+
 INTERVALS: tuple[str, ...] = ("heart_rate", "pr", "qrs", "qt")
 """What is measured in an ECG, in the order of columns: beats a minute, then milliseconds."""
 
@@ -53,3 +56,17 @@ def aami_classes(symbols) -> list[str | None]:
 def mitdb_patient(record: str) -> str:
     """Patient of an MIT-BIH record, named by that patient's first record."""
     return MITDB_SAME_PATIENT.get(record, record)
+
+
+def lead_index(lead_names, name, *, modified=True) -> int:
+    """Place of the lead called ``name`` in ``lead_names``, -1 where there is none.
+
+    Case matters only between two leads that differ in nothing else. Where no lead has the name, a modified limb lead
+    stands for its standard lead and the other way round ("MLII" for "II"), unless ``modified`` is False.
+    """
+    lead_names = list(lead_names)
+    plain, wanted = [lead.lower() for lead in lead_names], name.lower()
+    ways = [(lead_names, name), (plain, wanted)]
+    if modified:
+        ways.append(([_MODIFIED_LEADS.get(lead, lead) for lead in plain], _MODIFIED_LEADS.get(wanted, wanted)))
+    return next((names.index(sought) for names, sought in ways if sought in names), -1)

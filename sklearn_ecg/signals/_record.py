@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..preprocessing._beats import lead_index
-from ._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET
+from ._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET, lead_index
 from ._validation import check_fs
 
 
@@ -58,9 +57,10 @@ class ECGRecord:
         peaks = np.asarray(self.peaks)
         symbols = None if self.symbols is None else np.asarray(self.symbols, dtype=str)
         if signal.ndim != 2 or len(signal) != len(self.lead_names):
+            swapped = signal.ndim == 2 and signal.shape[1] == len(self.lead_names)
             raise ValueError(
                 f"Record {self.name}: signal must have shape (n_leads, n_timepoints) with a lead for each of the names "
-                f"{list(self.lead_names)}, got {signal.shape}."
+                f"{list(self.lead_names)}, got {signal.shape}{', the axes swapped: give signal.T' if swapped else ''}."
             )
         if peaks.ndim != 1 or (symbols is not None and symbols.shape != peaks.shape):
             raise ValueError(f"Record {self.name}: peaks must be 1-D, with as many symbols.")

@@ -2,14 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from math import isclose
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import validate_data
+
+from ._annotations import STANDARD_LEADS, lead_index
 
 _LEAD_COLUMN = re.compile(r"(?P<lead>.+)_(?P<index>\d{4,})")
 _BEAT_COLUMN = re.compile(r"(?P<name>.+)_beat(?P<beat>\d{3,})")
-_RECORDS_AT_ONCE = 1024
+_MOST_LEADS = 12  # of a record whose axes may be in the wrong order
+_MOST_SHAPES = 5
+_ROWS = "2-D rows (n_samples, n_leads * n_timepoints + n_side_features) or 3-D (n_samples, n_leads, n_timepoints)"
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,12 @@ def flatten_leads(X, side=None):
     Raises
     ------
     ValueError
-        If ``X`` is not 3-D, or ``side`` not 2-D with as many rows.
+        If ``X`` is not 3-D or is (n_samples, n_timepoints, n_leads), or ``side`` not 2-D with as many rows.
     """
-    X = np.asarray(X)
+    X = as_array(X, "X")
     if X.ndim != 3:
         raise ValueError(f"X must be 3-D (n_samples, n_leads, n_timepoints), got {X.ndim} dimension(s).")
+    refuse_swapped(X.shape, "X")
     rows = X.reshape(len(X), X.shape[1] * X.shape[2])
     if side is None:
         return rows
@@ -133,7 +139,7 @@ def unflatten_leads(X, n_leads=1, n_side_features=0):
     ValueError
         If ``X`` is not 2-D or its width does not divide into ``n_leads`` leads.
     """
-    X = np.asarray(X)
+    X = as_array(X, "X")
     if X.ndim != 2:
         raise ValueError(f"X must be 2-D (n_samples, n_features), got {X.ndim} dimension(s).")
     return RowLayout.of_width(X.shape[1], n_leads, n_side_features).split(X)
@@ -194,14 +200,15 @@ def validate_rows(estimator, X, *, reset, **check_params):
     Raises
     ------
     ValueError
-        If the shape, the number of leads or the column names contradict the estimator's parameters, the width differs
-        from the one seen in ``fit``, or a value is NaN or infinite.
+        If the shape, the number of leads or the column names contradict the estimator's parameters, the axes are in
+        the order (n_samples, n_timepoints, n_leads) or the columns are leads, the width differs from the one seen in
+        ``fit``, or a value is NaN or infinite.
     """
     X, cube = _flatten_cube(X)
     if reset:
         _check_counts(estimator)
         _refuse_contradiction(estimator, cube)
-        names = getattr(X, "columns", None)
+        names = column_names(X)
     elif cube is not None and cube != (estimator.layout_.n_leads, estimator.layout_.n_timepoints):
         layout = estimator.layout_
         raise ValueError(
@@ -218,125 +225,132 @@ def validate_rows(estimator, X, *, reset, **check_params):
     else:
         layout = RowLayout.of_width(rows.shape[1], estimator.n_leads, estimator.n_side_features)
         _refuse_other_columns(layout, names)
+        _refuse_beats(names)
     estimator.layout_ = layout
     return checked, layout
 
 
-def validate_beats(estimator, X, *, reset, **check_params):
-    """Check records made of beats and return them as 2-D rows with their layout.
-
-    A whole beat of NaN is allowed: there is none. After fit, 3-D input may have any number of beats.
+def check_record(signal, *, fs=None, name="signal"):
+    """Check one raw recording and return its leads.
 
     Parameters
     ----------
-    estimator : estimator
-        Has the parameters ``n_beats``, ``n_leads`` and ``n_side_features``.
-    X : array-like of shape (n_records, n_beats * n_columns) or (n_records, n_beats, n_columns)
-        Beats, each a row as :func:`validate_rows` takes it.
-    reset : bool
-        True in ``fit``.
-    **check_params
-        Passed on to :func:`sklearn.utils.validation.validate_data`; with ``y``, a pair is returned for ``X``.
+    signal : array-like of shape (n_timepoints,) or (n_leads, n_timepoints), or ECGRecord
+        The recording.
+    fs : float, default=None
+        Sampling frequency in Hz that an ``ECGRecord`` must have; None takes any.
+    name : str, default="signal"
+        What errors call it.
 
     Returns
     -------
-    X : ndarray of shape (n_records, n_beats * n_columns), or (X, y) where ``y`` was given
-    layout : BeatLayout
-        Of this ``X``; that of ``fit`` is kept in ``layout_``.
+    leads : ndarray of shape (n_leads, n_timepoints)
+        Single precision stays single, everything else is double.
 
     Raises
     ------
     ValueError
-        If the shape or the column names contradict the estimator's parameters, a beat has another width than in
-        ``fit``, or a beat is infinite or NaN in part.
+        If it is neither 1-D nor 2-D, has no lead, is (n_timepoints, n_leads), or ``fs`` is not that of the record.
     """
-    X, cube = _flatten_cube(X)
-    check_params = {"dtype": "numeric", "ensure_all_finite": False, **check_params}
-    if not reset and cube is not None and cube[0] != estimator.layout_.n_beats:
-        layout = BeatLayout(cube[0], estimator.layout_.beat)
-        _refuse_other_beats(estimator, cube)
-        if "y" in check_params:  # a fit that goes on
-            raise ValueError(
-                f"X has {cube[0]} beats in a record, but {type(estimator).__name__} was fitted on "
-                f"{estimator.layout_.n_beats}, and a fit that goes on keeps the layout: fill up with beats of NaN."
-            )
-        checked = check_array(X, **check_params)
-        _refuse_broken_beats(checked, layout)
-        return checked, layout
-    if reset:
-        _check_counts(estimator, ("n_beats", 1))
-        if cube is not None and estimator.n_beats not in (1, cube[0]):
-            raise ValueError(f"X is 3-D with {cube[0]} beats, which contradicts n_beats={estimator.n_beats}.")
-        names = None if cube is not None else getattr(X, "columns", None)
-        names = _names_of_one_beat(estimator.n_beats, names)
-    elif cube is not None:
-        _refuse_other_beats(estimator, cube)
-    checked = validate_data(estimator, X, reset=reset, **check_params)
-    rows = checked[0] if isinstance(checked, tuple) else checked
-    if reset:
-        n_beats = estimator.n_beats if cube is None else cube[0]
-        layout = _layout_of_beats(estimator, rows.shape[1], n_beats)
-        _refuse_other_columns(layout.beat, names)
-        estimator.layout_ = layout
-    _refuse_broken_beats(rows, estimator.layout_)
-    return checked, estimator.layout_
-
-
-def _layout_of_beats(estimator, width, n_beats):
-    if n_beats == 0 or width % n_beats:
-        raise ValueError(f"Rows of {width} columns cannot be divided into n_beats={n_beats} beats of equal width.")
-    beat = RowLayout.of_width(width // n_beats, estimator.n_leads, estimator.n_side_features)
-    return BeatLayout(n_beats, beat)
-
-
-def _refuse_other_beats(estimator, cube):
-    wanted = estimator.layout_.beat.n_features
-    if 0 in cube or cube[1] != wanted:
+    leads = as_array(signal_of(signal, fs=fs, name=name), name)
+    if leads.ndim not in (1, 2) or leads.dtype == object or (leads.ndim == 2 and len(leads) == 0):
         raise ValueError(
-            f"X has beats of {cube[1]} columns ({cube[0]} of them), but {type(estimator).__name__} was fitted on beats "
-            f"of {wanted} columns."
+            f"{name} must have shape (n_timepoints,) or (n_leads, n_timepoints), or be one ECGRecord, got shape "
+            f"{leads.shape} of {leads.dtype}."
+        )
+    leads = np.atleast_2d(leads)
+    refuse_swapped(leads.shape, name)
+    return leads if leads.dtype in (np.float32, np.float64) else leads.astype(np.float64)
+
+
+def signal_of(record, *, fs=None, name="signal"):
+    """The signal of an ``ECGRecord``, which must be of ``fs`` Hz where that is given; all else as it is."""
+    if not is_record(record):
+        return record
+    if fs is not None and not isclose(fs, record.fs):
+        raise ValueError(f"{name} is a record of {record.fs:g} Hz ({record.name}), which contradicts fs={fs:g}.")
+    return record.signal
+
+
+def is_record(value):
+    """Whether it is an ``ECGRecord``, told by its attributes."""
+    return all(hasattr(value, attribute) for attribute in ("signal", "fs", "lead_names"))
+
+
+def refuse_swapped(shape, name, wanted="(n_leads, n_timepoints)", *, otherwise=""):
+    """Raise unless the last two axes may be ``wanted``: more than 12 leads, and more than samples, are samples."""
+    n_leads, n_timepoints = shape[-2:]
+    if n_leads > _MOST_LEADS and 0 < n_timepoints < n_leads:
+        raise ValueError(
+            f"{name} has shape {tuple(shape)}, where {wanted} is wanted last: {n_leads} would be the leads and "
+            f"{n_timepoints} the samples. Swap the two axes, as np.swapaxes(X, -1, -2) does{otherwise}."
         )
 
 
-def _refuse_broken_beats(rows, layout):
-    """Raise unless every beat is finite or NaN as a whole."""
-    if rows.dtype.kind != "f":
-        return
-    for start in range(0, len(rows), _RECORDS_AT_ONCE):
-        beats = rows[start : start + _RECORDS_AT_ONCE].reshape(-1, layout.n_beats, layout.beat.n_features)
-        broken = ~np.isfinite(beats).all(axis=2)
-        broken[broken] = ~np.isnan(beats[broken]).all(axis=1)
-        if broken.any():
-            record, beat = np.argwhere(broken)[0]
-            value = "infinity" if np.isinf(beats[record, beat]).any() else "NaN"
-            raise ValueError(
-                f"X contains {value} in beat {beat} of record {start + record}: a beat must be finite, or NaN "
-                "throughout where there is none."
-            )
+def refuse_short(signals, name, wanted):
+    """Raise where many signals of at most 12 samples each can only be (time, leads); many longer ones may be right."""
+    if signals.ndim == 2 and signals.shape[1] <= _MOST_LEADS:
+        refuse_swapped(signals.shape, name, wanted)
 
 
-def _names_of_one_beat(n_beats, names):
-    """Column names of the first beat, None where they tell nothing; an error where they tell of other beats."""
-    matches = [] if names is None else [_BEAT_COLUMN.fullmatch(str(name)) for name in names]
-    if not matches or None in matches:
-        return names if n_beats == 1 else None
-    seen = len({match["beat"] for match in matches})
-    if seen != n_beats:
-        raise ValueError(f"The column names tell {seen} beat(s), but X is read with n_beats={n_beats}.")
-    return [match["name"] for match in matches if match["beat"] == matches[0]["beat"]]
+def as_array(values, name):
+    """``np.asarray``, with an error that tells the lengths where the parts of a list differ in shape."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        shapes = dict.fromkeys(np.shape(part) for part in values if not _is_ragged(part))
+        told = f" {', '.join(map(str, list(shapes)[:_MOST_SHAPES]))}" if len(shapes) > 1 else ""
+        raise ValueError(
+            f"{name} is a list of {len(values)} parts of different shapes{told}: cut or pad them to one shape first."
+        ) from None
 
 
-def _flatten_cube(X):
-    """``X`` as 2-D and the shape of one record where it was 3-D; anything else is left for the general check."""
-    if isinstance(X, (list, tuple)):
-        try:
-            X = np.asarray(X)
-        except ValueError:  # ragged
-            return X, None
-    if getattr(X, "ndim", None) != 3:
+def _is_ragged(part):
+    try:
+        np.shape(part)
+    except ValueError:
+        return True
+    return False
+
+
+def column_names(X):
+    """Column names of a data frame, None where there are none; an error where each column is a lead."""
+    names = getattr(X, "columns", None)
+    if names is None:
+        return None
+    leads = [name for name in names if isinstance(name, str) and lead_index(STANDARD_LEADS, name) >= 0]
+    if leads and len(names) - len(leads) <= 1:  # beside them perhaps the time
+        raise ValueError(
+            f"X has a column for each lead ({', '.join(leads)}), but a row must be a whole signal, lead after lead: "
+            "a frame (time, leads) of one record is X.to_numpy().T[np.newaxis], of shape (1, n_leads, n_timepoints)."
+        )
+    return list(names)
+
+
+def _flatten_cube(X, wanted=_ROWS):
+    """``X`` as 2-D and the shape of one record where it was 3-D; an error where it is neither."""
+    if isinstance(X, (list, tuple)) and not any(map(is_record, X)):
+        X = as_array(X, "X")
+    if is_record(X) or isinstance(X, (list, tuple)):
+        raise ValueError(f"X must be {wanted}, got ECGRecord: give its signal, as np.stack([record.signal]) does.")
+    n_dimensions = getattr(X, "ndim", 2)
+    if n_dimensions == 1 and X.dtype == object and len(X) and all(map(np.ndim, X)):
+        as_array(list(X), "X")
+    if n_dimensions not in (2, 3):
+        way = " Reshape your data: one signal alone is X[np.newaxis]." if n_dimensions == 1 else ""
+        raise ValueError(f"X must be {wanted}, got {n_dimensions}-D of shape {tuple(X.shape)}.{way}")
+    if n_dimensions == 2:
         return X, None
     X = np.asarray(X)
     return X.reshape(len(X), X.shape[1] * X.shape[2]), tuple(X.shape[1:])
+
+
+def flatten_records(X):
+    """Rows and the shape (n_leads, n_timepoints) of one record, None where ``X`` is 2-D; swapped axes are an error."""
+    rows, cube = _flatten_cube(X)
+    if cube is not None:
+        refuse_swapped(cube, "Each record of X")
+    return rows, cube
 
 
 def _check_counts(estimator, *more):
@@ -353,6 +367,8 @@ def _refuse_contradiction(estimator, cube):
         raise ValueError(f"X has records of shape {cube}: at least one lead and one sample are wanted.")
     if estimator.n_leads not in (1, cube[0]):
         raise ValueError(f"X is 3-D with {cube[0]} lead(s), which contradicts n_leads={estimator.n_leads}.")
+    if estimator.n_leads == 1:
+        refuse_swapped(cube, "Each record of X", otherwise=f", or confirm n_leads={cube[0]}")
     if estimator.n_side_features:
         raise ValueError(
             f"X is 3-D and holds no side features, which contradicts n_side_features={estimator.n_side_features}; "
@@ -361,11 +377,20 @@ def _refuse_contradiction(estimator, cube):
 
 
 def _refuse_other_columns(layout, names):
-    told = None if names is None else read_lead_columns(list(names))
+    told = None if names is None else read_lead_columns(names)
     if told is not None and told[1] != layout:
         leads, seen = told
         raise ValueError(
             f"The column names tell {seen.n_leads} lead(s) ({', '.join(leads)}) of {seen.n_timepoints} samples and "
             f"{seen.n_side_features} side feature(s), but X is read with n_leads={layout.n_leads} and "
             f"n_side_features={layout.n_side_features}."
+        )
+
+
+def _refuse_beats(names):
+    beats = {match["beat"] for match in map(_BEAT_COLUMN.fullmatch, map(str, names or ())) if match}
+    if len(beats) > 1:
+        raise ValueError(
+            f"The column names tell {len(beats)} beats in a row, but a row is read as one signal: give one beat a row, "
+            "as BeatSegmenter(aggregate='median') does."
         )
