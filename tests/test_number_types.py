@@ -246,7 +246,7 @@ OF_MARKS = {
     "match_beats": lambda marks: match_beats(marks["peak"], marks["onset"], fs=FS).pairs,
     "extract_beats": lambda marks: extract_beats(records()[0][0], peaks_of(marks), fs=FS).data,
     "periodicity": lambda marks: list(periodicity([peaks_of(marks)], fs=FS, n_timepoints=768).to_dict().values()),
-    "rr_distance": lambda marks: rr_distance([np.diff(peaks_of(marks))], [np.diff(marks["onset"])]).distance.estimate,
+    "rr_distance": lambda marks: rr_distance(peaks_of(marks), marks["onset"], random_state=0).distance.estimate,
 }
 
 

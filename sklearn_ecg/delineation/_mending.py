@@ -78,9 +78,9 @@ def _of_one_value(lead, least):
 
 
 def _long_runs(inside, least):
-    kept = np.zeros_like(inside)
-    for start, stop in find_runs(inside):
-        kept[start:stop] = stop - start >= least
+    kept, runs = np.zeros_like(inside), find_runs(inside)
+    for start, stop in runs[runs[:, 1] - runs[:, 0] >= least]:
+        kept[start:stop] = True
     return kept
 
 
