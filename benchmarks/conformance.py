@@ -25,10 +25,24 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
+from torch import nn
 
 import sklearn_ecg
 
 from . import _results
+
+
+class ToyNetwork(nn.Module):
+    """What stands in for the network that the user gives."""
+
+    def __init__(self, n_leads, n_outputs):
+        super().__init__()
+        self.convolve = nn.Sequential(nn.Conv1d(n_leads, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool1d(4))
+        self.out = nn.Linear(64, n_outputs)
+
+    def forward(self, x):
+        return self.out(self.convolve(x).flatten(1))
+
 
 NAME = "conformance"
 SETTINGS = {
@@ -36,6 +50,7 @@ SETTINGS = {
     "ECGResampler": {"fs": 360, "fs_out": 128},
     "GANSampler": {"n_steps": 20},
     "PeriodicVAE": {"max_epochs": 5},
+    **{f"Torch{kind}": {"module": ToyNetwork} for kind in ("Classifier", "Regressor", "Transformer")},
     "TopKVotingClassifier": {
         "estimators": [("linear", LogisticRegression()), ("tree", DecisionTreeClassifier(random_state=0))]
     },

@@ -6,6 +6,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # without it scikit-learn skips checks; sci
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests that start two processes must not ask for four cores
 
 import hashlib
+import signal
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,14 @@ import numpy as np
 import pytest
 
 from sklearn_ecg.datasets._wfdb import quiet_wfdb
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, even where the shell has the process ignore it, as one in the background."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture(scope="session")

@@ -66,11 +66,13 @@ CLASSIFIERS = {
     "ResNetClassifier": ResNetClassifier(n_blocks=1, **SMALL, **EXACT),
 }
 FOREIGN = {"max_epochs": 40, "precision": "float64", "batch_size": 64}
-FOREIGN_CLASSIFIERS = {
+FOREIGN_NETWORKS = {
     "TorchClassifier": TorchClassifier(ToyNetwork, **FOREIGN),
     "TorchClassifier-focal": TorchClassifier(ToyNetwork, module_params={"width": 8}, loss="focal", **FOREIGN),
+    "TorchRegressor": TorchRegressor(ToyNetwork, lr=0.01, **FOREIGN),
+    "TorchTransformer": TorchTransformer(ToyNetwork, n_components=3, **FOREIGN),
 }
-"""Classifiers whose network is the user's."""
+"""Estimators whose network is the user's."""
 BEAT_SEQUENCES = {
     f"ECGSLClassifier{suffix}": ECGSLClassifier(
         channels=(16,),
@@ -101,7 +103,7 @@ REGRESSORS = {
         "vit": {"patch_size": 2, "embedding_size": 16, "n_layers": 1, "n_heads": 2, "feedforward_size": 16},
         "mlp": {"hidden_sizes": (32,)},
     }.items()
-} | {"TorchRegressor": TorchRegressor(ToyNetwork, lr=0.01, **FOREIGN)}
+}
 TRANSFORMERS = {
     "ECGFilter": ECGFilter(fs=360),
     "ECGFilter-notch-and-median-baseline": ECGFilter(fs=500, low=None, notch=50, baseline="median"),
@@ -150,9 +152,8 @@ AUTOENCODERS = {
         ),
     ]
 }
-AUTOENCODERS["TorchTransformer"] = TorchTransformer(ToyNetwork, n_components=3, **FOREIGN)
 """Transformers with a network inside."""
-TRANSFORMERS |= AUTOENCODERS
+TRANSFORMERS |= {**AUTOENCODERS, "TorchTransformer": FOREIGN_NETWORKS["TorchTransformer"]}
 THREE_D_OUTPUT = {"BeatSegmenter", "BeatSegmenter-toy-detector"}
 """Transformers whose plain output is 3-D. Four checks outside ``check_estimator`` build a frame from the plain output
 or compare its second axis with the names, which no 3-D output can pass; the same class runs them with flat output."""
@@ -184,7 +185,7 @@ SAMPLERS = {
 
 INSTANCES = {
     **CLASSIFIERS,
-    **FOREIGN_CLASSIFIERS,
+    **FOREIGN_NETWORKS,
     **BEAT_SEQUENCES,
     **DELINEATORS,
     **REGRESSORS,

@@ -17,7 +17,6 @@ from tests.instances import (
     BEAT_SEQUENCES,
     CLASSIFIERS,
     DELINEATORS,
-    FOREIGN_CLASSIFIERS,
     INSTANCES,
     META,
     QUICK,
@@ -49,7 +48,7 @@ def side():
     return np.random.default_rng(1).normal(2.0, 5.0, size=(40, N_SIDE))
 
 
-@pytest.fixture(params=[*CLASSIFIERS, *FOREIGN_CLASSIFIERS, *BEAT_SEQUENCES, *DELINEATORS, *META])
+@pytest.fixture(params=[*CLASSIFIERS, *BEAT_SEQUENCES, *DELINEATORS, *META])
 def classifier(request):
     return set_everywhere(clone(INSTANCES[request.param]), **QUICK)
 

@@ -170,7 +170,7 @@ def test_weights_that_leave_no_target_are_an_error(quick, partly):
             {"channels": ()},
             "'channels' parameter of IntervalRegressor must be a non-empty sequence",
         ),
-        ({"hidden_sizes": (4, 0)}, "hidden_sizes must be"),
+        ({"hidden_sizes": (4, 0)}, "'hidden_sizes' parameter of IntervalRegressor must be a non-empty sequence"),
         ({"stem_kernel_sizes": 3.0}, "stem_kernel_sizes"),
         ({"backbone": "vit", "n_heads": 3}, "embedding_size must be a multiple of n_heads=3, got 64"),
         ({"backbone": "cnn"}, "'backbone' parameter"),

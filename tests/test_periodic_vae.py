@@ -494,6 +494,7 @@ def test_a_class_of_one_row_or_of_validation_rows_alone_is_sampled():
     assert all(np.isfinite(stopped.sample(3, y=label)).all() for label in stopped.classes_)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_mixtures_follow_the_network_that_is_trained_on(either, X):
     fitted = either.set_params(warm_start=True, annealing=None).fit(X)
     for n_components in (2, None, 3):
@@ -646,10 +647,10 @@ def test_divergence_to_infinity_stops_with_a_clear_error(either, X):
     ("params", "message"),
     [
         ({"channels": ()}, "'channels' parameter of PeriodicVAE must be a non-empty sequence"),
-        ({"kernel_size": (3,)}, "kernel_size must be an integer, or one for each of the 2 blocks"),
+        ({"kernel_size": (3,)}, "kernel_size must be a positive integer, or one for each of the 2 blocks"),
         ({"stride": (2, 0)}, "stride must be a positive integer, or one for each of the 2 blocks"),
         ({"impulse": "sound"}, "'impulse' parameter of PeriodicVAE"),
-        ({"impulse": "peaks", "fs": 50}, "fs must be between 100 and 1000"),
+        ({"impulse": "peaks", "fs": 49}, "fs must be between 50 and 4000"),
         ({"beta": -1}, "'beta' parameter of PeriodicVAE"),
         ({"n_components": 0}, "'n_components' parameter of PeriodicVAE"),
         ({"annealing": "fast"}, "'annealing' parameter of PeriodicVAE"),
