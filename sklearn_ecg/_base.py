@@ -12,6 +12,7 @@ from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
+from ._callbacks import check_callbacks, copy_callbacks
 from ._parameters import SHARED_CONSTRAINTS, TRAINING_PARAMETERS, check_sizes
 from ._splitting import validation_split
 from ._training import (
@@ -49,6 +50,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
     _size_parameters: tuple = ()
     _transient_parameters: tuple = ("callbacks",)  # a fitted estimator keeps no second copy of these
     _validation_score = None
+    _answers = None  # a method with the dict ``TrainingNet.answers_``, where outputs can be read as predictions
     _frozen_parts: tuple = ()
     _anchor = 0.0
 
@@ -87,6 +89,13 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         resolve_device(self.device)
         for name in self._size_parameters:
             check_sizes(name, getattr(self, name))
+        check_callbacks(
+            self.callbacks,
+            validates=self.early_stopping,
+            one_cycle=self.lr_schedule == "one-cycle",
+            predicts=self._answers is not None,
+            method=type(self).__name__,
+        )
         if not self._continues():
             for name in ("net_", "module_"):
                 vars(self).pop(name, None)
@@ -133,7 +142,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             iterator_train__shuffle=True,
             iterator_valid=BatchIterator,
             train_split=None,
-            verbose=0,
+            verbose=self.verbose,
             device=device,
             autocast=self.precision == "bf16-mixed",
             frozen=self._frozen_parts,
@@ -149,7 +158,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             callbacks.append(ValidationScore(self._validation_score))
         if self.verbose:
             callbacks.append(ProgressBar())
-        callbacks += copy.deepcopy(self.callbacks or [])
+        callbacks += self.callbacks or []
         if valid is not None:  # last, because it cuts off the callbacks behind it
             callbacks.append(EarlyStopping(patience=self.patience, threshold=0, load_best=True, sink=noop))
         return callbacks
@@ -174,6 +183,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
             if valid is not None:
                 net.set_params(train_split=predefined_split(WeightedRows(batches, target, weight, valid)))
             net.initialize()
+            net.answers_ = None if self._answers is None else self._answers()
             if continues:
                 continue_optimizer(net, self.net_)
             net.freeze()
@@ -199,7 +209,7 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
         kept = [name for name in self._get_param_names() if name not in self._transient_parameters]
         params = {name: copy.deepcopy(getattr(self, name)) for name in kept}
         self._module_arguments = {"params": params, "sizes": self._sizes(n_outputs)}
-        net.train_split = None
+        net.train_split = net.answers_ = None
         interrupt, net.interrupt_ = net.interrupt_, None
         self.net_, self.module_ = net, net.module_.eval()
         if interrupt is not None:
@@ -226,6 +236,12 @@ class NeuralEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"The network's output is NaN or infinite: X has values too large for precision={self.precision!r}."
             )
         return output
+
+    def __sklearn_clone__(self):
+        bare = object.__new__(type(self))
+        vars(bare).update(vars(self), callbacks=None)
+        copied = super(NeuralEstimator, bare).__sklearn_clone__()
+        return copied if self.callbacks is None else copied.set_params(callbacks=copy_callbacks(self.callbacks))
 
     def __getstate__(self):
         state = dict(super().__getstate__())

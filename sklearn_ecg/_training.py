@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch.utils.data import Dataset
+
+from ._callbacks import ScoredNet
 
 OPTIMIZERS = {
     "adagrad": torch.optim.Adagrad,
@@ -149,7 +150,7 @@ class WeightedRows(Dataset):
 
     The mean of weight times loss over a batch is then Σwℓ / (rows in the batch × mean weight), whose expectation over
     batches is the loss over the split; dividing by the batch's own Σw would favour the frequent classes. ``augment``
-    changes the signals of each batch.
+    changes the signals of each batch. The weights are beside the signals, since skorch's callbacks want targets alone.
     """
 
     def __init__(self, batches, target, weight, index, *, augment=None):
@@ -166,7 +167,7 @@ class WeightedRows(Dataset):
         if self.augment is not None:
             X["signals"] = _augmented(X["signals"], self.augment)
         positions = torch.from_numpy(positions).to(self.batches.device)
-        return X, (self.target[positions], self.weight[positions])
+        return {**X, "weight": self.weight[positions]}, self.target[positions]
 
 
 def _augmented(signals, augment):
@@ -204,7 +205,7 @@ class BatchIterator:
             yield self.dataset.take(order[start:stop])
 
 
-class TrainingNet(NeuralNet):
+class TrainingNet(ScoredNet):
     """skorch's net with weighted elementwise losses, autocast on request, and an interrupt that is not swallowed.
 
     The parts named in ``frozen`` keep their weights and their statistics; ``anchor`` times half the squared distance of
@@ -230,11 +231,10 @@ class TrainingNet(NeuralNet):
         for name in self.frozen:
             self.module_.get_submodule(name).eval()
         with mixed:
-            return self.module_(**x)
+            return self.module_(**{name: value for name, value in x.items() if name != "weight"})
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        target, weight = y_true
-        loss = (weight * self.criterion_(y_pred, target)).mean()
+        loss = (X["weight"] * self.criterion_(y_pred, y_true)).mean()
         if training and self.anchor:
             loss = loss + self.anchor / 2 * sum(((w - start) ** 2).sum() for w, start in self._moved_weights())
         return loss
@@ -318,7 +318,7 @@ class ValidationScore(Callback):
 
     def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
         if not training:
-            self._parts.append((batch[1][0].cpu(), y_pred.float().cpu()))
+            self._parts.append((batch[1].cpu(), y_pred.float().cpu()))
 
     def on_epoch_end(self, net, **kwargs):
         if self._parts:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.callbacks import Callback
 
 from sklearn_ecg._splitting import validation_split
 from sklearn_ecg._training import BatchIterator, RowBatches, WeightedRows
@@ -45,16 +45,17 @@ def test_batches_hold_every_row_once_and_no_row_alone():
     rows = _weighted_rows(np.ones(33))
     for shuffle in (False, True):
         iterator = BatchIterator(rows, 8, shuffle=shuffle)
-        targets = [target for _, (target, _) in iterator]
+        targets = [target for _, target in iterator]
         assert [len(target) for target in targets] == [8, 8, 8, 9]
         assert sorted(torch.cat(targets).tolist()) == list(range(33))
-    assert [len(t) for _, (t, _) in BatchIterator(_weighted_rows([1.0]), 8)] == [1]
+    assert [len(target) for _, target in BatchIterator(_weighted_rows([1.0]), 8)] == [1]
 
 
 def test_weighted_batch_losses_average_to_the_weighted_loss():
     weight = np.array([1.0, 5.0, 0.5, 2.0, 1.0])
     loss = np.array([0.3, 0.1, 2.0, 1.0, 0.7])
-    parts = [((w.numpy() * loss[t]).mean(), len(t)) for _, (t, w) in BatchIterator(_weighted_rows(weight), 2)]
+    batches = BatchIterator(_weighted_rows(weight), 2)
+    parts = [((X["weight"].numpy() * loss[t]).mean(), len(t)) for X, t in batches]
     mean = sum(value * n for value, n in parts) / sum(n for _, n in parts)
     assert mean == pytest.approx((weight * loss).sum() / weight.sum())
 
@@ -297,14 +298,6 @@ def test_threads_give_what_one_thread_gives(classifier, data):
     np.testing.assert_array_equal(together, alone)
 
 
-def test_callbacks_are_copied_for_the_fit(classifier, data):
-    X, y = data
-    schedule = LRScheduler(policy="StepLR", step_size=1, gamma=0.1)
-    fitted = classifier.set_params(callbacks=[schedule]).fit(X, y)
-    assert not hasattr(schedule, "lr_scheduler_")
-    assert fitted.history_[-1]["event_lr"] == pytest.approx(fitted.lr * 0.01)
-
-
 def test_progress_bar_shows_loss_and_silence_is_silent(classifier, data, capfd):
     X, y = data
     stderr = io.StringIO()
@@ -357,9 +350,3 @@ def test_unknown_device_and_sizes_are_clear_errors(classifier, data):
         clone(classifier).set_params(device=absent).fit(X, y)
     with pytest.raises(ValueError, match="channels must be a non-empty sequence of positive integers"):
         classifier.set_params(channels=(8, 0)).fit(X, y)
-
-
-def test_scoring_callbacks_of_skorch_work(classifier, data):
-    X, y = data
-    scored = EpochScoring(lambda net, rows, target: float(len(rows)), name="n_rows", on_train=True)
-    assert classifier.set_params(callbacks=[scored]).fit(X, y).history_[-1]["n_rows"] == len(y)

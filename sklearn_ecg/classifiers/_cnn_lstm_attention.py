@@ -83,7 +83,7 @@ class CNNLSTMAttention(BeatClassifier):
     dropout : float, default=0.2
         Share of units dropped in training.
     callbacks : list of skorch callbacks or None, default=None
-        Further callbacks, copied for each fit.
+        Further callbacks. These objects are called, and keep what they record; ``clone`` copies them.
     warm_start : bool, default=False
         Continue from the fitted weights, with the classes and the layout seen before.
     random_state : int, RandomState instance or None, default=None

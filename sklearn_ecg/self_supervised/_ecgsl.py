@@ -108,7 +108,7 @@ class ECGSLClassifier(SegmentSequenceClassifier):
     dropout : float, default=0.1
         Share of units dropped in training.
     callbacks : list of skorch callbacks or None, default=None
-        Further callbacks, copied for each fit.
+        Further callbacks. These objects are called, and keep what they record; ``clone`` copies them.
     warm_start : bool, default=False
         Continue from the fitted weights, with the classes and the layout seen before.
     random_state : int, RandomState instance or None, default=None
