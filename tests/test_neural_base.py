@@ -15,7 +15,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback
 
 from sklearn_ecg.base._batches import BatchIterator, RowBatches, WeightedRows
 from sklearn_ecg.base._splitting import validation_split
@@ -45,16 +45,17 @@ def test_batches_hold_every_row_once_and_no_row_alone():
     rows = _weighted_rows(np.ones(33))
     for shuffle in (False, True):
         iterator = BatchIterator(rows, 8, shuffle=shuffle)
-        targets = [target for _, (target, _) in iterator]
+        targets = [target for _, target in iterator]
         assert [len(target) for target in targets] == [8, 8, 8, 9]
         assert sorted(torch.cat(targets).tolist()) == list(range(33))
-    assert [len(t) for _, (t, _) in BatchIterator(_weighted_rows([1.0]), 8)] == [1]
+    assert [len(target) for _, target in BatchIterator(_weighted_rows([1.0]), 8)] == [1]
 
 
 def test_weighted_batch_losses_average_to_the_weighted_loss():
     weight = np.array([1.0, 5.0, 0.5, 2.0, 1.0])
     loss = np.array([0.3, 0.1, 2.0, 1.0, 0.7])
-    parts = [((w.numpy() * loss[t]).mean(), len(t)) for _, (t, w) in BatchIterator(_weighted_rows(weight), 2)]
+    batches = BatchIterator(_weighted_rows(weight), 2)
+    parts = [((X["weight"].numpy() * loss[t]).mean(), len(t)) for X, t in batches]
     mean = sum(value * n for value, n in parts) / sum(n for _, n in parts)
     assert mean == pytest.approx((weight * loss).sum() / weight.sum())
 
@@ -355,9 +356,3 @@ def test_sizes_are_checked(classifier, data):
     X, y = data
     with pytest.raises(ValueError, match=r"'channels' parameter of .* must be a non-empty sequence of positive integ"):
         classifier.set_params(channels=(8, 0)).fit(X, y)
-
-
-def test_scoring_callbacks_of_skorch_work(classifier, data):
-    X, y = data
-    scored = EpochScoring(lambda net, rows, target: float(len(rows)), name="n_rows", on_train=True)
-    assert classifier.set_params(callbacks=[scored]).fit(X, y).history_[-1]["n_rows"] == len(y)

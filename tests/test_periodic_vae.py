@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 
 from sklearn_ecg import ImpulseTrainExtractor, PeriodicVAE
 from sklearn_ecg.autoencoders._annealing import BetaAnnealing
-from sklearn_ecg.autoencoders._impulses import STRETCHES, steady_train, stretch_levels
+from sklearn_ecg.autoencoders._impulses import STRETCHES, draw_trains, steady_train, stretch_levels
 from sklearn_ecg.autoencoders._latent_mixture import evenly_drawn, fit_mixture
 from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.nn.vae import FilterStretch, NegativeELBO, VariationalAutoencoder, convolve_same
@@ -261,6 +261,21 @@ def test_samples_follow_the_rhythm(X):
     usual = np.concatenate([np.diff(times) for times in beats()])
     assert 60 / usual.mean() == pytest.approx(fitted.heart_rate_[0], rel=0.1)
     assert fitted.heart_rate_[0] == pytest.approx(80, abs=8)
+
+
+def test_fast_hearts_are_drawn_as_asked_and_as_trained():
+    settings = {"n_timepoints": 6000, "fs": 500, "pulse": np.ones(1), "rr": None}
+
+    def rates(**given):
+        trains = draw_trains(_generator(), 40, **settings, **given)
+        return np.array([60 / np.diff(np.flatnonzero(train)).mean() * 500 for train in trains])
+
+    assert rates(heart_rate=250, usual_rate=None) == pytest.approx(250, rel=0.02)
+    drawn = rates(heart_rate=None, usual_rate=(230, 10))
+    assert drawn.mean() == pytest.approx(230, rel=0.02) and drawn.std() > 5
+    for mean in (600, 20):
+        with pytest.raises(ValueError, match=f"the mean of the training records is {mean} bpm: give heart_rate, rr"):
+            rates(heart_rate=None, usual_rate=(mean, 5))
 
 
 def _generator():
@@ -672,8 +687,9 @@ def test_zero_weights_are_an_error_where_all_are(X):
         ({"n": 0}, "n must be an integer of at least 1"),
         ({"heart_rate": -1}, "heart_rate must be a positive number"),
         ({"heart_rate": [60, 70]}, "or 3 of them"),
-        ({"heart_rate": 250}, "heart_rate must be under 200 bpm"),
-        ({"heart_rate": 250, "rr": "af"}, "heart_rate must be under 200 bpm"),
+        ({"heart_rate": 301}, "heart_rate must be at most 300 bpm, got 301"),
+        ({"heart_rate": [60, 70, 301]}, "heart_rate must be at most 300 bpm, got .*301"),
+        ({"heart_rate": 250, "rr": "af"}, "heart_rate must be under 200 bpm in atrial fibrillation, got 250"),
         ({"rr": "flutter"}, "rr must be 'sinus', 'af' or an array"),
         ({"rr": [0.5, 0.5]}, "rr covers 1 s of the 3 s"),
         ({"rr": [[0.5, 3.0]] * 2}, r"rr must have shape \(n_intervals,\) or \(3, n_intervals\)"),

@@ -90,6 +90,28 @@ def test_heart_rate(rhythm, heart_rate):
     assert 60 / np.mean(np.diff(record.peaks) / 100) == pytest.approx(heart_rate, rel=0.05)
 
 
+@pytest.mark.parametrize("heart_rate", [190, 205, 250, 300])
+def test_fast_hearts_are_made_as_asked(heart_rate):
+    record = make_ecg(60, fs=500, heart_rate=heart_rate, heart_rate_std=5, random_state=0)
+    rr = np.diff(record.peaks) / 500
+    assert 60 / rr.mean() == pytest.approx(heart_rate, rel=0.003)
+    assert (60 / rr).std() == pytest.approx(5, rel=0.15)
+    clean = make_ecg(10, fs=1000, heart_rate=heart_rate, respiration=0, random_state=0)
+    inner = clean.peaks[(clean.peaks > 100) & (clean.peaks < 9900)]
+    beats = clean.signal[0][inner[:, None] + np.arange(-80, 81)]
+    assert (abs(beats.argmax(axis=1) - 80) <= 2).all()  # ms; the R peak towers above the waves around it
+    assert beats[:, 80].min() > 2.5 * np.delete(beats, slice(60, 101), axis=1).max()
+    assert set(waves_of(clean, "T")["wave"]) == {"T"} and len(waves_of(clean, "P")) >= len(inner)
+
+
+def test_ectopic_beats_of_a_fast_heart_are_early_all_the_same():
+    for kind, heart_rate in (("V", 145), ("S", 155), ("F", 190)):
+        record = make_ecg(120, fs=500, heart_rate=heart_rate, heart_rate_std=8, ectopic={kind: 0.2}, random_state=0)
+        rr, usual = np.diff(record.peaks) / 500, np.median(np.diff(record.peaks)) / 500
+        ectopic = rr[record.symbols[1:] != "N"]
+        assert len(ectopic) > 30 and np.mean(ectopic) < usual and ectopic.min() > 0.24
+
+
 def test_heart_rate_variability():
     rr = sinus_intervals(np.random.default_rng(0), 2000, 60, 2, 0.5)
     assert np.std(60 / rr) == pytest.approx(2, rel=0.15)
@@ -254,7 +276,17 @@ def test_short_records(duration):
         ({"ectopic": {"X": 0.1}}, "ectopic must have the keys"),
         ({"ectopic": {"S": 0.1}, "rhythm": "af"}, "ectopic must have the keys"),
         ({"ectopic": {"S": 0.7, "V": 0.7}}, "sum to 1 at most"),
-        ({"heart_rate": 220, "rhythm": "af"}, "heart_rate must be under 200 bpm"),
+        ({"heart_rate": 220, "rhythm": "af"}, "heart_rate must be under 200 bpm in atrial fibrillation, got 220"),
+        ({"heart_rate": 301}, "heart_rate must be at most 300 bpm, got 301"),
+        (
+            {"heart_rate": 150, "ectopic": {"V": 0.1}},
+            "heart_rate must be under 150 bpm for ectopic beats 'V', .* got 150",
+        ),
+        (
+            {"heart_rate": 170, "ectopic": {"S": 0.1}},
+            "heart_rate must be under 160 bpm for ectopic beats 'S', .* got 170",
+        ),
+        ({"heart_rate": 60, "heart_rate_std": 60}, "heart_rate_std=60 bpm is too large for heart_rate=60 bpm"),
         ({"leads": ["V9"]}, r"leads must be different ones of I, .*, got \['V9'\]"),
         ({"waves": {"U": (150, 1, 0.1)}}, r"Unknown wave\(s\) \['U'\]"),
     ],

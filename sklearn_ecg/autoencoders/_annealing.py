@@ -39,7 +39,7 @@ class LatentRecord(Callback):
         self._parts = {True: [], False: []}
 
     def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
-        self._parts[training].append((y_pred.detach(), batch[1][1]))
+        self._parts[training].append((y_pred.detach(), batch[0]["weight"]))
 
     def on_epoch_end(self, net, **kwargs):
         for training, parts in self._parts.items():

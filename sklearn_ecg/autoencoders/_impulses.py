@@ -4,12 +4,13 @@ import numpy as np
 
 from ..preprocessing._rpeaks import MAX_FS, MIN_FS, detect_r_peaks
 from ..segmentation._impulse_trains import place_pulses, train_maxima
-from ..signals._rhythm import SHORTEST_RR, fibrillation_intervals, sinus_intervals
+from ..signals._rhythm import FASTEST, check_fastest, fibrillation_intervals, sinus_intervals
 
 _REACH = 0.1  # s on both sides of an impulse
 _VARIATION, _LF_HF_RATIO = 0.04, 0.5  # of the heart rate in sinus rhythm: standard deviation over mean; of the powers
 _NO_RHYTHM = (60.0, 0.0)
-_SLOWEST, _FASTEST = 30.0, 180.0  # bpm, of rates that are drawn
+_SLOWEST = 30.0  # bpm, of rates that are drawn
+_FASTEST = {"sinus": FASTEST, "af": 180.0}
 _RECORDS_AT_ONCE = 1024
 
 STRETCHES = np.sqrt(np.geomspace(0.4, 1.6, 8))
@@ -110,7 +111,7 @@ def draw_trains(rng, n, n_timepoints, fs, *, rr, heart_rate, usual_rate, pulse):
     if rr not in (None, "sinus", "af"):
         raise ValueError(f"rr must be 'sinus', 'af' or an array of RR intervals in seconds, got {rr!r}.")
     if heart_rate is None:
-        rates = np.clip(rng.normal(*usual_rate, size=n), _SLOWEST, _FASTEST)
+        rates = _draw_rates(rng, n, usual_rate, _FASTEST[rr or "sinus"])
     else:
         rates = _check_rates(heart_rate, n)
     times = []
@@ -140,12 +141,21 @@ def _numbers(name, values):
         raise ValueError(f"{name} must hold numbers, got {values!r}.") from error
 
 
+def _draw_rates(rng, n, usual_rate, fastest):
+    """Heart rates as those of the training records are distributed, within what a rhythm is made at."""
+    if not _SLOWEST <= usual_rate[0] <= fastest:
+        raise ValueError(
+            f"Heart rates are drawn from {_SLOWEST:g} to {fastest:g} bpm, but the mean of the training records is "
+            f"{usual_rate[0]:.0f} bpm: give heart_rate, rr or impulse_trains."
+        )
+    return np.clip(rng.normal(*usual_rate, size=n), _SLOWEST, fastest)
+
+
 def _check_rates(heart_rate, n):
     rates = _numbers("heart_rate", heart_rate)
     if rates.shape not in ((), (n,)) or not (np.isfinite(rates).all() and (rates > 0).all()):
         raise ValueError(f"heart_rate must be a positive number in bpm, or {n} of them, got {heart_rate!r}.")
-    if (rates >= 60 / SHORTEST_RR).any():
-        raise ValueError(f"heart_rate must be under {60 / SHORTEST_RR:g} bpm, got {heart_rate!r}.")
+    check_fastest(heart_rate, rates)
     return np.broadcast_to(rates, n)
 
 

@@ -249,7 +249,9 @@ class PeriodicVAE(NetworkLayers, VariationalTransformer):
         n : int
             Number of rows.
         heart_rate : float or array-like of shape (n,), default=None
-            Mean heart rate in bpm. None draws one for each row, normally distributed as in the training records.
+            Mean heart rate in bpm, at most 300, in atrial fibrillation under 200. None draws one for each row, normally
+            distributed as in the training records; rates under 30 bpm become 30, those over 300 bpm (in atrial
+            fibrillation 180) become that.
         rr : {"sinus", "af"} or array-like of shape (n_intervals,) or (n, n_intervals), default=None
             What the intervals between beats are: those of sinus rhythm, the default, whose rate varies by 4 %, at 0.1
             Hz and, with twice the power, at 0.25 Hz; those of atrial fibrillation; or RR intervals in seconds, each of
@@ -270,8 +272,9 @@ class PeriodicVAE(NetworkLayers, VariationalTransformer):
         Raises
         ------
         ValueError
-            If ``n`` is no positive integer, a class was not in the training rows, the rhythm contradicts itself, or it
-            is given to a plain variational autoencoder, which has none.
+            If ``n`` is no positive integer, a class was not in the training rows, the rhythm contradicts itself or is
+            too fast, or it is given to a plain variational autoencoder, which has none; if rates are drawn and the
+            mean of the training records is not between 30 and 300 bpm (in atrial fibrillation 180).
         """
         check_is_fitted(self, "module_")
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:

@@ -55,7 +55,7 @@ class WeightedRows(Dataset):
 
     The mean of weight times loss over a batch is then Σwℓ / (rows in the batch × mean weight), whose expectation over
     batches is the loss over the split; dividing by the batch's own Σw would favour the frequent classes. ``augment``
-    changes the signals of each batch.
+    changes the signals of each batch. The weights are beside the signals, since skorch's callbacks want targets alone.
     """
 
     def __init__(self, batches, target, weight, index, *, augment=None):
@@ -72,7 +72,7 @@ class WeightedRows(Dataset):
         if self.augment is not None:
             X["signals"] = _augmented(X["signals"], self.augment)
         positions = torch.from_numpy(positions).to(self.batches.device)
-        return X, (self.target[positions], self.weight[positions])
+        return {**X, "weight": self.weight[positions]}, self.target[positions]
 
 
 def _augmented(signals, augment):

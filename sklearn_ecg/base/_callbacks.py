@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from skorch.callbacks import BatchScoring, Callback, EpochScoring, InputShapeSetter, PassthroughScoring
+from skorch.callbacks import Callback
 
 from ._batches import BatchIterator
 
@@ -79,40 +79,6 @@ class ProgressBar(Callback):
 
     def on_train_end(self, net, **kwargs):
         self._bar.close()
-
-
-def check_callbacks(callbacks, validates):
-    """The user's callbacks, as they are; an error for those that cannot do what they are for.
-
-    Raises
-    ------
-    ValueError
-        If a callback watches validation rows, where there are none, or shapes a module, which ``fit`` does.
-    """
-    for entry in callbacks:
-        callback = entry[1] if isinstance(entry, tuple) else entry
-        name = callback.__name__ if isinstance(callback, type) else type(callback).__name__
-        if isinstance(callback, InputShapeSetter) or callback is InputShapeSetter:
-            raise ValueError("callbacks: InputShapeSetter sizes a module, which fit does by the rows it is given.")
-        watched = _watched(callback)
-        if not validates and watched:
-            raise ValueError(
-                f"callbacks: {name} watches {watched}, but there are no validation rows: set early_stopping=True, or "
-                "let it watch the training (monitor='train_loss', on_train=True)."
-            )
-    return list(callbacks)
-
-
-def _watched(callback):
-    """What a callback of skorch reads of the validation rows; None if nothing."""
-    if isinstance(callback, type):
-        callback = callback()
-    monitor = getattr(callback, "monitor", None)
-    if isinstance(monitor, str) and monitor.startswith("valid_"):
-        return repr(monitor)
-    if isinstance(callback, (EpochScoring, BatchScoring, PassthroughScoring)) and not callback.on_train:
-        return "the validation rows"
-    return None
 
 
 def plain_history(history):

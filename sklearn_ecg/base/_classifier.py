@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -47,12 +47,10 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
             return BinaryCrossEntropy(self._label_factors, self.focal_gamma if self.loss == "focal" else 0.0)
         return FocalLoss(self.focal_gamma) if self.loss == "focal" else CrossEntropy()
 
-    def _decide(self, output):
-        """Class indices, or indicators of labels that go together, of the network's output."""
-        return (output > 0).astype(np.int64) if self._multi_label else output.argmax(axis=1)
-
-    def _validation_score(self, target, output):
-        return f1_score(target, self._decide(output), average="macro", zero_division=0)
+    @staticmethod
+    def _validation_score(target, output):
+        predicted = output > 0 if target.ndim == 2 else output.argmax(axis=1)
+        return f1_score(target, predicted, average="macro", zero_division=0)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None):
@@ -174,6 +172,17 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
             factors[total > 0] *= factor
         return factors
 
+    def _answers(self):
+        return {
+            "kind": "classifier",
+            "classes": self.classes_,
+            "target": lambda target: target if self._multi_label else self.classes_[target],
+            "predict": lambda logits: self._labels(self._probabilities(logits)),
+            "predict_proba": self._probabilities,
+            "decision_function": self._decisions,
+            "score": accuracy_score,
+        }
+
     def _logits(self, X):
         """Output of the network in float64, (n_samples, n_classes)."""
         return self._forward(X).astype(np.float64)
@@ -191,7 +200,9 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         logits : ndarray of shape (n_samples, n_classes), or (n_samples,) with two classes, float64
             In the order of ``classes_``; with two classes, how far the second is ahead of the first.
         """
-        logits = self._logits(X)
+        return self._decisions(self._logits(X))
+
+    def _decisions(self, logits):
         if len(self.classes_) == 2 and not self._multi_label:
             return logits[:, 1] - logits[:, 0]
         return logits
@@ -209,7 +220,9 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         proba : ndarray of shape (n_samples, n_classes), float64
             In the order of ``classes_``; with labels that go together, the probability of each.
         """
-        logits = self._logits(X)
+        return self._probabilities(self._logits(X))
+
+    def _probabilities(self, logits):
         return expit(logits) if self._multi_label else softmax(logits, axis=1)
 
     def predict(self, X):
@@ -224,7 +237,9 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         -------
         y : ndarray of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
         """
-        proba = self.predict_proba(X)
+        return self._labels(self.predict_proba(X))
+
+    def _labels(self, proba):
         if self._multi_label:
             return (proba > 0.5).astype(np.int64)
         return self.classes_[proba.argmax(axis=1)]

@@ -20,10 +20,11 @@ from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, WithPara
 from ..signals._validation import validate_rows
 from ._arrays import to_arrays, to_tensors
 from ._batches import BatchIterator, RowBatches, WeightedRows, side_statistics
-from ._callbacks import FiniteLoss, OneCycle, ProgressBar, ValidationScore, check_callbacks, plain_history
+from ._callbacks import FiniteLoss, OneCycle, ProgressBar, ValidationScore, plain_history
 from ._device import DTYPES, present_device, resolve_device, seeded
 from ._net import OPTIMIZERS, TrainingNet, continue_optimizer
 from ._splitting import check_groups, validation_split
+from ._user_callbacks import check_callbacks, copy_callbacks
 
 
 class RowsOnDevice(WithParameters):
@@ -87,7 +88,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         training=True,
     )
     callbacks: list | None = parameter(
-        "Further callbacks. They are called as they are, so that they may keep what they see; ``clone`` copies them.",
+        "Further callbacks. These objects are called, and keep what they record; ``clone`` copies them.",
         [list, None],
         default=None,
         kind="list of skorch callbacks or None",
@@ -109,7 +110,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
 
     __metadata_request__fit = {"groups": True}
     _validation_score = None
-    _decide = None
+    _answers = None  # a method with the dict ``TrainingNet.answers_``, where outputs can be read as predictions
     _frozen_parts: tuple = ()
     _anchor = 0.0
 
@@ -146,6 +147,13 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
     def _begin_fit(self):
         """Check what must be right before the data are looked at; a fit that fails leaves no half-fitted estimator."""
         resolve_device(self.device)
+        check_callbacks(
+            self.callbacks,
+            validates=self.early_stopping,
+            one_cycle=self.lr_schedule == "one-cycle",
+            predicts=self._answers is not None,
+            method=type(self).__name__,
+        )
         if not self._continues():
             for name in ("net_", "module_"):
                 vars(self).pop(name, None)
@@ -197,12 +205,11 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
             iterator_train__shuffle=True,
             iterator_valid=BatchIterator,
             train_split=None,
-            verbose=0,
+            verbose=self.verbose,
             device=device,
             autocast=self.precision == "bf16-mixed",
             frozen=self._frozen_parts,
             anchor=self._anchor,
-            decide=self._decide,
             **torch_params,
         )
 
@@ -214,7 +221,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
             callbacks.append(ValidationScore(self._validation_score))
         if self.verbose:
             callbacks.append(ProgressBar())
-        callbacks += check_callbacks(self.callbacks or [], validates=valid is not None)
+        callbacks += self.callbacks or []
         if valid is not None:  # last, because it cuts off the callbacks behind it
             callbacks.append(EarlyStopping(patience=self.patience, threshold=0, load_best=True, sink=noop))
         return callbacks
@@ -239,6 +246,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
             if valid is not None:
                 net.set_params(train_split=predefined_split(WeightedRows(batches, target, weight, valid)))
             net.initialize()
+            net.answers_ = None if self._answers is None else self._answers()
             if continues:
                 continue_optimizer(net, self.net_)
             net.freeze()
@@ -264,7 +272,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         kept = [name for name, declared in self._declared_parameters.items() if declared.kept is not False]
         params = {name: copy.deepcopy(getattr(self, name)) for name in kept}
         self._module_arguments = {"params": params, "sizes": self._sizes(n_outputs)}
-        net.train_split = None
+        net.train_split = net.answers_ = None
         interrupt, net.interrupt_ = net.interrupt_, None
         self.net_, self.module_ = net, net.module_.eval()
         if interrupt is not None:
@@ -291,6 +299,12 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
                 f"The network's output is NaN or infinite: X has values too large for precision={self.precision!r}."
             )
         return output
+
+    def __sklearn_clone__(self):
+        bare = object.__new__(type(self))
+        vars(bare).update(vars(self), callbacks=None)
+        copied = super(NeuralEstimator, bare).__sklearn_clone__()
+        return copied if self.callbacks is None else copied.set_params(callbacks=copy_callbacks(self.callbacks))
 
     def __getstate__(self):
         state = dict(super().__getstate__())

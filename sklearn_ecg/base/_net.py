@@ -5,8 +5,9 @@ import threading
 from contextlib import contextmanager, nullcontext
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
+
+from ._user_callbacks import ScoredNet
 
 OPTIMIZERS = {
     "adagrad": torch.optim.Adagrad,
@@ -18,16 +19,15 @@ OPTIMIZERS = {
 }
 
 
-class TrainingNet(NeuralNet):
+class TrainingNet(ScoredNet):
     """skorch's net with weighted elementwise losses, autocast on request, and an interrupt that is not swallowed.
 
     The parts named in ``frozen`` keep their weights and their statistics; ``anchor`` times half the squared distance of
-    the other weights from where the training began is added to the loss of every batch. ``decide`` makes decisions of
-    outputs.
+    the other weights from where the training began is added to the loss of every batch.
     """
 
-    def __init__(self, *args, autocast=False, frozen=(), anchor=0.0, decide=None, **kwargs):
-        self.autocast, self.decide = autocast, decide
+    def __init__(self, *args, autocast=False, frozen=(), anchor=0.0, **kwargs):
+        self.autocast = autocast
         self.frozen, self.anchor = frozen, anchor
         self.interrupt_ = None
         super().__init__(*args, **kwargs)
@@ -45,11 +45,10 @@ class TrainingNet(NeuralNet):
         for name in self.frozen:
             self.module_.get_submodule(name).eval()
         with mixed:
-            return self.module_(**x)
+            return self.module_(**{name: value for name, value in x.items() if name != "weight"})
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        target, weight = y_true
-        loss = (weight * self.criterion_(y_pred, target)).mean()
+        loss = (X["weight"] * self.criterion_(y_pred, y_true)).mean()
         if training and self.anchor:
             loss = loss + self.anchor / 2 * sum(((w - start) ** 2).sum() for w, start in self._moved_weights())
         return loss
@@ -68,18 +67,6 @@ class TrainingNet(NeuralNet):
         """Forget what the training alone needed."""
         self.module_.requires_grad_(True)
         vars(self).pop("_start", None)
-
-    def notify(self, method_name, **cb_kwargs):
-        """Tell the callbacks; of a batch they see rows and targets, as skorch has it, without the weights."""
-        if "batch" in cb_kwargs:
-            rows, (target, _) = cb_kwargs["batch"]
-            cb_kwargs["batch"] = rows, target
-        super().notify(method_name, **cb_kwargs)
-
-    def predict(self, X):
-        """Decisions from the outputs, for callbacks that score; the outputs themselves where nothing is decided."""
-        output = self.predict_proba(X)
-        return output if self.decide is None else self.decide(output)
 
     def fit_loop(self, *args, **kwargs):
         with _noticing_interrupts() as interrupts:

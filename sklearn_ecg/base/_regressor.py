@@ -85,8 +85,15 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets), float64
             In the units and the form of the ``y`` of ``fit``.
         """
-        y = self._forward(X).astype(np.float64) * self.target_scale_ + self.target_mean_
+        return self._in_units(self._forward(X).astype(np.float64))
+
+    def _in_units(self, values):
+        """Standardised targets in the units and the form of ``y``."""
+        y = values * self.target_scale_ + self.target_mean_
         return y[:, 0] if self._one_target else y
+
+    def _answers(self):
+        return {"kind": "regressor", "target": self._in_units, "predict": self._in_units, "score": _score_of_known}
 
     def score(self, X, y, sample_weight=None):
         """Coefficient of determination R² over the known targets, averaged over the targets.
@@ -130,3 +137,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _score_of_known(true, predicted):
+    return r2_of_known(*(values.reshape(len(values), -1) for values in (true, predicted)))

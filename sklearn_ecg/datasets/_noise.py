@@ -34,7 +34,7 @@ def make_noise(
         and ebbs; a sine of the mains; jumps of an electrode that fade within a second, one in ten seconds on average. A
         signal in which no jump falls has no ``motion``.
     mains_frequency : float, default=50.0
-        In Hz.
+        In Hz; from ``fs / 2`` on it is seen folded, as by a recorder without a filter.
     random_state : int, RandomState instance or None, default=None
         Seed. One kind does not change the others.
 

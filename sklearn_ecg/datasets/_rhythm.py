@@ -12,6 +12,9 @@ LEAD_IN = 5.0
 COUPLING = {"S": (0.55, 0.8), "V": (0.5, 0.75), "F": (0.88, 0.97)}
 """Range of the interval before an ectopic beat, as a part of the sinus interval it cuts short."""
 
+FASTEST_ECTOPIC = {kind: 60 * high / SHORTEST_RR for kind, (_, high) in COUPLING.items()}
+"""Heart rate in bpm from which on an ectopic beat cannot come early, since the shortest interval forbids it."""
+
 
 @dataclass(frozen=True)
 class Beats:
@@ -63,7 +66,8 @@ def _shift_ectopic(rng, rr, kind, coupling):
     shifted = rr.copy()
     for name, (low, high) in coupling.items():
         at = np.flatnonzero(kind[:-1] == name)
-        shifted[at] = np.maximum(rr[at] * rng.uniform(low, high, size=len(at)), SHORTEST_RR)
+        early = np.maximum(rr[at] * rng.uniform(low, high, size=len(at)), SHORTEST_RR)
+        shifted[at] = np.minimum(early, rr[at])
         if name == "S":
             shifted[at + 1] *= rng.uniform(1.0, 1.15, size=len(at))
         else:

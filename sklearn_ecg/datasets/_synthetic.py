@@ -5,10 +5,11 @@ from sklearn.utils import check_random_state
 
 from ..signals._annotations import STANDARD_LEADS
 from ..signals._record import ECGRecord
+from ..signals._rhythm import check_fastest
 from ..signals._validation import check_fs
 from . import _rows
 from ._noise import check_numbers, draw_noise
-from ._rhythm import COUPLING, LEAD_IN, make_rhythm
+from ._rhythm import COUPLING, FASTEST_ECTOPIC, LEAD_IN, make_rhythm
 from ._waves import (
     FIBRILLATION_GAIN,
     NORMAL,
@@ -56,7 +57,8 @@ def make_ecg(
     fs : float, default=360.0
         Sampling frequency in Hz, at least 50.
     heart_rate, heart_rate_std : float, default=60.0 and 1.0
-        Mean and standard deviation of the heart rate in bpm; the latter holds for sinus rhythm.
+        Mean and standard deviation of the heart rate in bpm; the latter holds for sinus rhythm. At most 300 bpm, in
+        atrial fibrillation under 200. From about 190 bpm on, P begins before T ends.
     lf_hf_ratio : float, default=0.5
         Power of the tachogram at 0.1 Hz over its power at 0.25 Hz.
     rhythm : {"sinus", "af"}, default="sinus"
@@ -64,7 +66,9 @@ def make_ecg(
     ectopic : dict, default=None
         Probability of a beat to be "S" (atrial: early, abnormal P, normal QRS), "V" (ventricular: early, wide, no P,
         compensatory pause) or "F" (fusion of a normal and a ventricular beat). Two ectopic beats are never adjacent,
-        so that there are somewhat fewer. "S" goes with sinus rhythm only.
+        so that there are somewhat fewer. None comes sooner than 0.3 s after the beat before, so that a fast heart has
+        no room for early ones: "V" wants a heart rate under 150 bpm, "S" under 160, "F" under 194. "S" goes with sinus
+        rhythm only.
     leads : sequence of str or "all", default=("II",)
         Standard leads. Eight are independent, the others follow from I and II.
     waves : dict, default=None
@@ -78,7 +82,7 @@ def make_ecg(
         Noise in mV (root mean square in each independent lead): wander under 0.5 Hz; muscle noise above 20 Hz;
         mains hum; electrode jumps.
     mains_frequency : float, default=50.0
-        Frequency of the hum in Hz.
+        Frequency of the hum in Hz; from ``fs / 2`` on it is seen folded, as by a recorder without a filter.
     random_state : int, RandomState instance or None, default=None
         The same seed gives the same heart whatever the noise.
     name : str, default="synthetic"
@@ -94,7 +98,7 @@ def make_ecg(
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If a parameter is out of its range, or ``heart_rate_std`` makes an RR interval shorter than 0.15 s.
 
     Notes
     -----
@@ -121,6 +125,7 @@ def make_ecg(
     others = {"heart_rate_std": heart_rate_std, "lf_hf_ratio": lf_hf_ratio, "respiration": respiration}
     noise = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
     check_numbers(positive, {**others, **noise})
+    check_fastest(heart_rate, heart_rate)
     unknown = set(waves or {}) - set(NORMAL)
     if unknown:
         raise ValueError(f"Unknown wave(s) {sorted(unknown)}; known are {list(NORMAL)}.")
@@ -139,7 +144,7 @@ def make_ecg(
             "heart_rate": heart_rate,
             "heart_rate_std": heart_rate_std,
             "lf_hf_ratio": lf_hf_ratio,
-            "ectopic": _check_ectopic(ectopic, rhythm),
+            "ectopic": _check_ectopic(ectopic, rhythm, heart_rate),
         },
         name=name,
     )
@@ -206,7 +211,7 @@ def check_leads(leads):
     return _rows.check_leads(STANDARD_LEADS if isinstance(leads, str) and leads == "all" else leads)
 
 
-def _check_ectopic(ectopic, rhythm):
+def _check_ectopic(ectopic, rhythm, heart_rate):
     if rhythm not in ("sinus", "af"):
         raise ValueError(f"rhythm must be 'sinus' or 'af', got {rhythm!r}.")
     ectopic = dict(ectopic or {})
@@ -215,4 +220,10 @@ def _check_ectopic(ectopic, rhythm):
         raise ValueError(f"ectopic must have the keys {allowed} in rhythm {rhythm!r}, got {sorted(ectopic)}.")
     if any(not 0 <= value <= 1 for value in ectopic.values()) or sum(ectopic.values()) > 1:
         raise ValueError(f"ectopic must hold probabilities that sum to 1 at most, got {ectopic}.")
+    for kind in ectopic:
+        if ectopic[kind] and heart_rate >= FASTEST_ECTOPIC[kind]:
+            raise ValueError(
+                f"heart_rate must be under {FASTEST_ECTOPIC[kind]:g} bpm for ectopic beats {kind!r}, which come early, "
+                f"got {heart_rate!r}."
+            )
     return ectopic
