@@ -14,12 +14,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed
 	$(PYTHON) examples/demo.py $(if $(DATA),--data $(DATA))
 
+# One process a core, one thread each: two torch threads on two busy cores are slower than one.
 test: $(VENV)/.installed
-	$(PYTHON) -m pytest
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON) -m pytest -n auto
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 # Other R-peak detectors for benchmarks/rpeaks.py; apart, because neurokit2 holds pandas below 3.
 peers: $(PEERS)/.installed

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble, _fit_single_estimator
@@ -118,7 +119,15 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
     __metadata_request__fit = {"groups": UNUSED, "sample_weight": UNUSED}
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, sample_weight=None, **fit_params):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Score the models on held-out rows, choose among them, and fit those used on all rows.
 
         Parameters
@@ -144,7 +153,7 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
             If an estimator has no ``predict_proba``, knows other classes than ``y`` or is not fitted though ``prefit``,
             ``k`` models are not there, 3-D ``X`` has its leads last, or a score is not finite, or no weight positive.
         """
-        vars(self).pop("estimators_", None)  # a fit that fails leaves no half-fitted ensemble
+        self.__dict__.pop("estimators_", None)  # a fit that fails leaves no half-fitted ensemble
         models = self._checked_models()
         X, y, *_ = indexable(X, y, groups, sample_weight)
         y = _check_y(y, estimator=self)
@@ -165,7 +174,7 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
         return hasattr(self, "estimators_")
 
     @property
-    def named_estimators_(self):
+    def named_estimators_(self) -> Any:
         """Name → fitted model; "drop" for those not used."""
         used = dict(zip(self.selected_, self.estimators_, strict=True))
         return Bunch(**{name: used.get(name, "drop") for name, _ in self.estimators})
@@ -250,13 +259,13 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
 
     def _keep(self, fitted):
         for attribute in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(attribute, None)
+            self.__dict__.pop(attribute, None)
             for model in reversed(fitted):
                 if hasattr(model, attribute):
                     setattr(self, attribute, getattr(model, attribute))
         self.estimators_ = fitted
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities.
 
         Parameters
@@ -277,7 +286,7 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
         probas = [_probabilities(model, X, self.classes_, name) for model, name in models]
         return _mix(np.stack(probas), self.weights_, *self._mixing)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class of every row.
 
         Parameters
@@ -292,7 +301,7 @@ class TopKVotingClassifier(WithParameters, ClassifierMixin, _BaseHeterogeneousEn
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Router of the metadata of ``fit`` to the splitter, the scorer and, unless ``prefit=True``, the estimators."""
         router = MetadataRouter(owner=self).add_self_request(self)
         splitter = StratifiedGroupKFold() if isinstance(self.cv, Integral | None) else self.cv

@@ -43,6 +43,9 @@ class Sizes(Options):
         return "a non-empty sequence of positive integers"
 
 
+RandomState = int | np.random.RandomState | None
+"""A seed, a generator, or None for another result each time."""
+
 COUNT = [Interval(Integral, 1, None, closed="left")]
 POSITIVE = [Interval(Real, 0, None, closed="neither")]
 NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -201,6 +204,10 @@ def _constructor(cls):
     exec(f"def __init__({head}):\n{body}", namespace)
     init = namespace["__init__"]
     init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    types = {
+        name: kind for base in reversed(cls.__mro__) for name, kind in vars(base).get("__annotations__", {}).items()
+    }
+    init.__annotations__ = {name: types[name] for name in declared}
     return init
 
 

@@ -38,7 +38,8 @@ class Leaf(Base):
 
 
 def test_signature_is_real():
-    assert str(inspect.signature(Leaf)) == ("(made_of, *, fs, sizes=(8, 4), n_leads=1, norm='batch', dropout=0.0)")
+    shown = "(made_of: object, *, fs: float, sizes: tuple = (8, 4), n_leads: int = 1, norm: str | None = 'batch', "
+    assert str(inspect.signature(Leaf)) == shown + "dropout: float = 0.0)"
     leaf = Leaf("wood", fs=100)
     assert leaf.get_params() == {
         "made_of": "wood", "fs": 100, "sizes": (8, 4), "n_leads": 1, "norm": "batch", "dropout": 0.0,

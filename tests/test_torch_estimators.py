@@ -99,7 +99,7 @@ class Flat(nn.Module):
     [
         (Flat, ValueError, r"module must give \(batch, n_outputs\), which is \(16, 2\), got \(16, 2\)"),
         (ToyNetwork(2, 2), TypeError, "module must be a class of torch.nn.Module .* got an instance of ToyNetwork"),
-        (lambda: {}, TypeError, "module must make a torch.nn.Module, got dict"),
+        (dict, TypeError, "module must make a torch.nn.Module, got dict"),
         ("resnet", ValueError, "The 'module' parameter of TorchClassifier must be a callable. Got 'resnet'"),
     ],
 )

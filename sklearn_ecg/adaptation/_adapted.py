@@ -1,9 +1,10 @@
 """Adaptation of a fitted classifier to a patient of whom a few beats are labelled."""
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
@@ -104,7 +105,14 @@ class AdaptedClassifier(WithParameters, MetaEstimatorMixin, ClassifierMixin, Bas
     )
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, X_source=None, y_source=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_source: ArrayLike | None = None,
+        y_source: ArrayLike | None = None,
+    ) -> Self:
         """Adapt a copy of the base.
 
         Parameters
@@ -133,7 +141,7 @@ class AdaptedClassifier(WithParameters, MetaEstimatorMixin, ClassifierMixin, Bas
             If ``y`` has a label that the base does not know, or one of ``X_source`` and ``y_source`` is missing.
         """
         for name in ("estimator_", "base_", "trust_"):
-            vars(self).pop(name, None)  # a fit that fails leaves no half-fitted classifier
+            self.__dict__.pop(name, None)  # a fit that fails leaves no half-fitted classifier
         if (X_source is None) != (y_source is None):
             raise ValueError("X_source and y_source are wanted together, got one without the other.")
         y = _check_y(y, estimator=self)
@@ -207,11 +215,11 @@ class AdaptedClassifier(WithParameters, MetaEstimatorMixin, ClassifierMixin, Bas
     def _keep(self, model):
         self.estimator_, self.classes_ = model, model.classes_
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities of the adapted classifier, drawn to the base's by ``shrinkage``.
 
         Parameters
@@ -231,7 +239,7 @@ class AdaptedClassifier(WithParameters, MetaEstimatorMixin, ClassifierMixin, Bas
         adapted, base = (np.log(np.maximum(p, _LEAST)) for p in (proba, self.base_.predict_proba(X)))
         return softmax(self.trust_ * adapted + (1 - self.trust_) * base, axis=1)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class of every row.
 
         Parameters
@@ -246,7 +254,7 @@ class AdaptedClassifier(WithParameters, MetaEstimatorMixin, ClassifierMixin, Bas
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Which metadata go where; see scikit-learn's user guide on metadata routing."""
         return MetadataRouter(owner=self).add_self_request(self)
 

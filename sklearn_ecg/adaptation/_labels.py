@@ -1,8 +1,10 @@
 """Labels of a new patient: which rows are worth one, and what a few tell of the others."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -10,7 +12,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from ..signals._validation import RowLayout, flatten_records
 
 
-def most_uncertain(estimator, X, n_labels, *, measure="margin"):
+def most_uncertain(estimator: Any, X: ArrayLike, n_labels: int, *, measure: str = "margin") -> np.ndarray:
     """Rows that a classifier is least sure of: the ones worth a label.
 
     Parameters
@@ -51,7 +53,17 @@ _CERTAINTY = {
 """Certainty from probabilities sorted within each row."""
 
 
-def spread_labels(proba, X, known=None, *, n_neighbors=10, alpha=0.9, n_iter=10, n_leads=1, n_side_features=0):
+def spread_labels(
+    proba: ArrayLike,
+    X: ArrayLike,
+    known: ArrayLike | None = None,
+    *,
+    n_neighbors: int = 10,
+    alpha: float = 0.9,
+    n_iter: int = 10,
+    n_leads: int = 1,
+    n_side_features: int = 0,
+) -> np.ndarray:
     """Let rows that are alike answer alike: class probabilities, and known labels, spread among neighbours.
 
     The beats of one patient form tight groups, and a classifier that gets most of a group right gets the rest right

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from ..signals._validation import check_fs
 
@@ -47,7 +48,7 @@ class BeatAugmentation:
     noise: float = 0.05
     lead_dropout: float = 0.0
 
-    def __call__(self, signals):
+    def __call__(self, signals: Any) -> Any:
         """Changed copies of the signals.
 
         Parameters

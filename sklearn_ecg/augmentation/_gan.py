@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_sampling_strategy
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
@@ -17,7 +19,7 @@ from ..base._arrays import to_arrays, to_tensors
 from ..base._device import DTYPES, present_device, resolve_device, seeded
 from ..base._estimator import RowsOnDevice
 from ..nn.gan import Critic, Generator
-from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, one_of, parameter
+from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SIZES, RandomState, one_of, parameter
 from ..signals._validation import validate_rows
 from ._labels import read_labels
 from ._wgan import ClassRows, WassersteinTraining, generate
@@ -146,7 +148,7 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
     verbose: int = parameter("1 shows a progress bar with the losses and time left.", ["verbose"], default=0)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train the networks and make no rows; ``sample`` does.
 
         Parameters
@@ -169,7 +171,7 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
         self._train(_dense(X), y, _draw_seed(check_random_state(self.random_state)))
         return self
 
-    def fit_resample(self, X, y):
+    def fit_resample(self, X: str | ArrayLike, y: ArrayLike) -> tuple[str | np.ndarray, ArrayLike]:
         """Train the networks and append the rows that ``sampling_strategy`` asks for.
 
         Parameters
@@ -203,7 +205,7 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
             X_resampled = records.tolist() if isinstance(X, list) else records
         return X_resampled, y_resampled
 
-    def sample(self, n, label, *, random_state=None):
+    def sample(self, n: int, label: Any, *, random_state: RandomState | None = None) -> np.ndarray:
         """Generate rows of one class.
 
         Parameters
@@ -253,7 +255,7 @@ class GANSampler(RowsOnDevice, BaseOverSampler):
     def _train(self, X, y, seed):
         """Learn the rows; an interrupted training is kept, too, and the interrupt raised."""
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
-        vars(self).pop("generator_", None)
+        self.__dict__.pop("generator_", None)
         self.classes_, codes = np.unique(y, return_inverse=True)
         rows = ClassRows(X, codes, self.layout_)
         sizes = self._network_sizes()

@@ -151,6 +151,6 @@ class ConvAutoencoder(NetworkLayers, AugmentedTraining, NeuralTransformer):
         try:
             return super()._train(*args, **kwargs)
         finally:
-            vars(self).pop("_path", None)
+            self.__dict__.pop("_path", None)
             if hasattr(self, "module_"):
                 self.module_.path = None

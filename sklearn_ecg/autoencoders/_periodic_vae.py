@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..base._estimator import NetworkLayers
-from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SIZES, one_of, parameter
+from ..parameters import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, SIZES, RandomState, one_of, parameter
 from ._variational import VariationalTransformer
 
 
@@ -197,7 +199,13 @@ class PeriodicVAE(NetworkLayers, VariationalTransformer):
     dropout: float = parameter(default=0.0)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train encoder and decoder, and fit the mixture to the latents of the training rows.
 
         Parameters
@@ -241,7 +249,16 @@ class PeriodicVAE(NetworkLayers, VariationalTransformer):
             if getattr(self, "module_", None) is not before:
                 self.mixtures_ = self._mix(X, weight, target, train, seed)
 
-    def sample(self, n, *, heart_rate=None, rr=None, y=None, impulse_trains=None, random_state=None):
+    def sample(
+        self,
+        n: int,
+        *,
+        heart_rate: ArrayLike | None = None,
+        rr: str | ArrayLike | None = None,
+        y: Any = None,
+        impulse_trains: ArrayLike | None = None,
+        random_state: RandomState | None = None,
+    ) -> np.ndarray:
         """Make ECG of nobody: latents as those of the training rows are distributed, beats in a rhythm.
 
         Parameters

@@ -1,10 +1,12 @@
 """What a variational autoencoder of signals does in and after its fit: rows to latents, latents to rows."""
 
 from numbers import Integral
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_array, check_consistent_length, column_or_1d, gen_batches
 from sklearn.utils.multiclass import check_classification_targets
@@ -31,12 +33,12 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
     """Transformer from rows to the means of their latents and back, by impulse trains or without."""
 
     @property
-    def n_latent_(self):
+    def n_latent_(self) -> Any:
         """Numbers that a signal becomes."""
         check_is_fitted(self, "module_")
         return self.module_.latent_size
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Mean of the latent of each row.
 
         Parameters
@@ -53,7 +55,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         X, layout = self._validate(X, reset=False)
         return self._outputs(X, layout, self.module_, "encode").astype(output_dtype(X), copy=False)
 
-    def inverse_transform(self, Z, impulse_trains=None, *, y=None):
+    def inverse_transform(self, Z: ArrayLike, impulse_trains: ArrayLike | None = None, *, y: Any = None) -> np.ndarray:
         """Rows decoded from latents.
 
         Parameters
@@ -87,7 +89,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             trains = np.broadcast_to(steady, (len(Z), steady.shape[1]))
         return self._decode(Z, trains, self._labels(y, len(Z)), output_dtype(Z))
 
-    def reconstruct(self, X, y=None):
+    def reconstruct(self, X: ArrayLike, y: Any = None) -> np.ndarray:
         """Signals encoded and decoded, by the impulse trains of these very signals where there are any.
 
         Parameters
@@ -113,7 +115,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
         out = self._reconstruct(rows, self._labels(y, len(rows)), output_dtype(rows))
         return out.reshape(np.shape(X)) if is_cube(X) else out
 
-    def score(self, X, y=None):
+    def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:
         """Share of the variance of all samples of all signals together that is reconstructed (pooled R²).
 
         Parameters
@@ -139,7 +141,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
 
         return pooled_r2(len(rows), lambda batch: rows[batch, :n_signal], decoded)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of ``transform``: ``latent0 …``.
 
         Parameters
@@ -240,7 +242,7 @@ class VariationalTransformer(TransformerMixin, NeuralEstimator):
             return trains
         train_scale = 1.0
         for name in ("pulse_", "heart_rate_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.periodic:
             self.pulse_, train_scale, rates = describe_trains(trains, weight, train, self.fs)
             self.heart_rate_ = usual_rate(X, self.layout_, train, weight, rates, self.fs)

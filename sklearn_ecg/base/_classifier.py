@@ -1,6 +1,9 @@
 """The classifiers' half of the neural base: labels, class weights, probabilities."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
@@ -53,7 +56,9 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         return f1_score(target, predicted, average="macro", zero_division=0)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -187,7 +192,7 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         """Output of the network in float64, (n_samples, n_classes)."""
         return self._forward(X).astype(np.float64)
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Logits of the classes.
 
         Parameters
@@ -207,7 +212,7 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
             return logits[:, 1] - logits[:, 0]
         return logits
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities.
 
         Parameters
@@ -225,7 +230,7 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
     def _probabilities(self, logits):
         return expit(logits) if self._multi_label else softmax(logits, axis=1)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Any:
         """The most probable class of every row, or the labels that are more probable than not.
 
         Parameters

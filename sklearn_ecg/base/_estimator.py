@@ -5,6 +5,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
     )
 
     __metadata_request__fit = {"groups": True}
-    _validation_score = None
+    _validation_score: ClassVar[Callable | None] = None
     _answers = None  # a method with the dict ``TrainingNet.answers_``, where outputs can be read as predictions
     _frozen_parts: tuple = ()
     _anchor = 0.0
@@ -156,7 +157,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         )
         if not self._continues():
             for name in ("net_", "module_"):
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
             return
         frozen = self._module_arguments["params"]
         for name, declared in self._declared_parameters.items():
@@ -355,5 +356,5 @@ class AugmentedTraining(WithParameters):
 class NetworkLayers(WithParameters):
     """What the layers of our own networks share."""
 
-    norm: str = parameter("Normalisation after each convolution.", one_of("batch", "group"), default="batch")
+    norm: str | None = parameter("Normalisation after each convolution.", one_of("batch", "group"), default="batch")
     dropout: float = parameter("Share of units dropped in training.", SHARE, default=0.2, training=True)

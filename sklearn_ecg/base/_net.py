@@ -66,7 +66,7 @@ class TrainingNet(ScoredNet):
     def thaw(self):
         """Forget what the training alone needed."""
         self.module_.requires_grad_(True)
-        vars(self).pop("_start", None)
+        self.__dict__.pop("_start", None)
 
     def fit_loop(self, *args, **kwargs):
         with _noticing_interrupts() as interrupts:

@@ -1,6 +1,9 @@
 """The regressors' part of the neural base: targets of which some are unknown, and their scale."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
@@ -28,7 +31,9 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     _validation_score = staticmethod(validation_r2)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -60,8 +65,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         X, _ = self._validate(X, reset=not self._continues())
         columns, one_target, names = read_targets(y)
         check_consistent_length(X, columns)
-        if self._continues() and (columns.shape[1] != len(self.target_mean_) or one_target != self._one_target):
-            raise ValueError(f"warm_start=True: y must have the form fitted, with {len(self.target_mean_)} target(s).")
+        self._refuse_another_form(columns, one_target)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         index = np.flatnonzero(weight * ~np.isnan(columns).all(axis=1))
         train, valid, seed = self._split_rows(index, None, groups, len(X))
@@ -72,7 +76,11 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         target = (columns - self.target_mean_) / self.target_scale_
         return self._train(target.shape[1], X, target, weight, train, valid, seed)
 
-    def predict(self, X):
+    def _refuse_another_form(self, columns, one_target):
+        if self._continues() and (columns.shape[1] != len(self.target_mean_) or one_target != self._one_target):
+            raise ValueError(f"warm_start=True: y must have the form fitted, with {len(self.target_mean_)} target(s).")
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Targets of each record.
 
         Parameters
@@ -95,7 +103,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     def _answers(self):
         return {"kind": "regressor", "target": self._in_units, "predict": self._in_units, "score": _score_of_known}
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination R² over the known targets, averaged over the targets.
 
         Parameters

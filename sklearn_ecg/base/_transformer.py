@@ -1,6 +1,9 @@
 """The transformers' part of the neural base: signals to latents, latents to signals, and how well."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -27,7 +30,9 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
         """What must be checked or made of the signals before the training on the rows ``train``."""
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, groups=None):
+    def fit(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -62,12 +67,12 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
         return self._train(1, X, np.zeros(len(X), dtype=np.int64), weight, train, valid, seed)
 
     @property
-    def n_latent_(self):
+    def n_latent_(self) -> Any:
         """Numbers that a signal becomes."""
         check_is_fitted(self, "module_")
         return self.module_.n_latent
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Latent of each signal.
 
         Parameters
@@ -83,7 +88,7 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
         rows, latent = self._apply(X, "transform")
         return self._with_side(latent, rows)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Signals encoded and decoded; the error of each sample is the difference from ``X``.
 
         Parameters
@@ -100,7 +105,7 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
         out = self._with_side(decoded.reshape(len(rows), -1), rows)
         return out.reshape(decoded.shape) if is_cube(X) else out
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
         """Signals decoded from latents.
 
         Parameters
@@ -130,7 +135,7 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
         rows = np.hstack([decoded.reshape(len(Z), -1), Z[:, n_latent:]])
         return rows.astype(output_dtype(Z), copy=False)
 
-    def score(self, X, y=None):
+    def score(self, X: ArrayLike, y: Any = None) -> float:
         """Share of the variance of all samples of all signals together that is reconstructed (pooled R²).
 
         Parameters
@@ -156,7 +161,7 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
 
         return pooled_r2(len(rows), lambda batch: signals[batch][:, punished], decoded)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of ``transform``: ``latent0 …``, then the names of the side columns.
 
         Parameters

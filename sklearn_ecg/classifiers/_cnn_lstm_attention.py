@@ -1,6 +1,7 @@
 """CNNLSTMAttention: convolution blocks, a bidirectional LSTM, and additive attention over its states."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..nn.convnets import ConvLSTMAttention
 from ..parameters import COUNT, parameter
@@ -66,7 +67,7 @@ class CNNLSTMAttention(PoolingBlocks, Recurrent, BeatClassifier):
             **self._block_and_head_sizes(),
         )
 
-    def attention(self, X):
+    def attention(self, X: ArrayLike) -> np.ndarray:
         """Attention over the signal: where the network looked.
 
         Parameters

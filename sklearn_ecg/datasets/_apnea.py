@@ -1,6 +1,7 @@
 """Apnea-ECG: nights of single-lead ECG with a label for every minute, as rows of that minute and those around it."""
 
 import re
+from os import PathLike
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -41,13 +42,13 @@ on unseen subjects; cross-validation over all records, grouped by subject, gives
 
 def fetch_apnea_ecg(
     *,
-    data_home=None,
-    download_if_missing=True,
-    records="released",
-    context=2,
-    stack=True,
-    return_X_y=False,
-):
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    records: str | list = "released",
+    context: int = 2,
+    stack: bool = True,
+    return_X_y: bool = False,
+) -> Bunch:
     """Load the Apnea-ECG Database as rows, one for every labelled minute, downloading what is missing (0.2 GB a set).
 
     Parameters

@@ -3,6 +3,8 @@
 import csv
 import re
 import warnings
+from collections.abc import Sequence
+from os import PathLike
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -52,15 +54,15 @@ that lack a line. A few recordings occur under two names, so that a split by pat
 
 def fetch_chapman(
     *,
-    data_home=None,
-    download_if_missing=True,
-    records="chapman",
-    leads=None,
-    task="rhythm",
-    side_features=(),
-    return_X_y=False,
-    as_frame=False,
-):
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    records: str | list = "chapman",
+    leads: str | Sequence[str] | None = None,
+    task: str = "rhythm",
+    side_features: Sequence = (),
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch:
     """Load the Chapman–Shaoxing database as rows of signal with their rhythm, downloading what is missing.
 
     The database was published twice: in 2020 as archives of CSV files with tables for Excel, in 2022 by PhysioNet,

@@ -2,7 +2,9 @@
 
 import csv
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -59,15 +61,15 @@ in the generated signals. 150,000 records were made; MUSE called 121,977 of them
 
 def fetch_deepfake(
     *,
-    data_home=None,
-    subset="small",
-    split="train",
-    normal_only=True,
-    leads=None,
-    max_records=None,
-    return_X_y=False,
-    as_frame=False,
-):
+    data_home: str | PathLike | None = None,
+    subset: str = "small",
+    split: str = "train",
+    normal_only: bool = True,
+    leads: str | Sequence[str] | None = None,
+    max_records: int | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch:
     """Load the published DeepFake ECG sets from disk, as rows of signal with the intervals that MUSE measured.
 
     Nothing is downloaded: the sets are archives of up to 16.5 GB. Get one from Hugging Face (deepsynthbody) or OSF
@@ -129,7 +131,8 @@ def fetch_deepfake(
     layout, parts = _check_choices(subset, split, max_records)
     leads = check_leads(leads, INDEPENDENT_LEADS)
     home = get_data_home(data_home) / "deepfake" / layout.folder
-    rows, absent = [], 0
+    rows: list = []
+    absent = 0
     for part in parts:
         wanted = _read_table(_find(home, layout.tables[part], subset), subset, normal_only)
         wanted = wanted[: None if max_records is None else max_records - len(rows)]

@@ -6,6 +6,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 PHYSIONET_URL = "https://physionet.org/files/"
@@ -16,7 +17,7 @@ _NAMED = 50
 SUMS = "SHA256SUMS.txt"
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: str | PathLike | None = None) -> Path:
     """Folder of the databases, one sub-folder each.
 
     Parameters

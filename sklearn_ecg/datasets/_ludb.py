@@ -1,6 +1,7 @@
 """Lobachevsky University Database: twelve leads, diagnoses, and P, QRS and T boundaries in every lead."""
 
 import csv
+from os import PathLike
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -33,7 +34,9 @@ remainder), so that they have one unit in all leads; their size fits 1 µV. The 
 """
 
 
-def fetch_ludb(*, data_home=None, download_if_missing=True, records="all"):
+def fetch_ludb(
+    *, data_home: str | PathLike | None = None, download_if_missing: bool = True, records: str | list = "all"
+) -> Bunch:
     """Load the Lobachevsky University Database, downloading what is missing (25 MB in 2,800 files).
 
     Parameters

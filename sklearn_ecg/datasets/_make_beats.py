@@ -1,8 +1,12 @@
 """A synthetic classification task: the beats of patients who differ."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
+from ..parameters import RandomState
 from ..preprocessing._beat_features import RR_FEATURES
 from ..preprocessing._beats import BEAT_TIMEPOINTS, BEAT_WINDOW, extract_beats
 from ..signals._annotations import AAMI_OF_SYMBOL
@@ -22,20 +26,20 @@ normal. Classes after ANSI/AAMI EC57: N normal, S supraventricular, V ventricula
 
 
 def make_beats(
-    n_records=20,
+    n_records: int = 20,
     *,
-    duration=60.0,
-    fs=360.0,
-    leads=("II",),
-    window=BEAT_WINDOW,
-    n_timepoints=BEAT_TIMEPOINTS,
-    side_features=RR_FEATURES,
-    bandpass=(0.5, 40.0),
-    scale=None,
-    random_state=None,
-    return_X_y=False,
-    as_frame=False,
-):
+    duration: float = 60.0,
+    fs: float = 360.0,
+    leads: Sequence[str] | str = ("II",),
+    window: Any = BEAT_WINDOW,
+    n_timepoints: Any = BEAT_TIMEPOINTS,
+    side_features: Any = RR_FEATURES,
+    bandpass: Any = (0.5, 40.0),
+    scale: Any = None,
+    random_state: RandomState | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch:
     """Make a heartbeat classification task of synthetic patients, in the form of :func:`fetch_mitdb_beats`.
 
     The patients differ more from each other than the classes do from beat to beat, and the classes overlap: judge a

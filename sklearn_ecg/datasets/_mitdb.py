@@ -1,5 +1,9 @@
 """MIT-BIH Arrhythmia Database: records, and beats ready for a classifier."""
 
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -26,7 +30,9 @@ the paced records 102, 104, 107 and 217.
 """
 
 
-def fetch_mitdb(*, data_home=None, download_if_missing=True, records="all"):
+def fetch_mitdb(
+    *, data_home: str | PathLike | None = None, download_if_missing: bool = True, records: str | list = "all"
+) -> Bunch:
     """Load records of the MIT-BIH Arrhythmia Database, downloading what is missing (94 MB in all).
 
     Parameters
@@ -69,18 +75,18 @@ def fetch_mitdb(*, data_home=None, download_if_missing=True, records="all"):
 
 def fetch_mitdb_beats(
     *,
-    data_home=None,
-    download_if_missing=True,
-    records="all",
-    leads=("MLII",),
-    window=BEAT_WINDOW,
-    n_timepoints=BEAT_TIMEPOINTS,
-    side_features=RR_FEATURES,
-    bandpass=(0.5, 40.0),
-    scale=None,
-    return_X_y=False,
-    as_frame=False,
-):
+    data_home: Any = None,
+    download_if_missing: Any = True,
+    records: Any = "all",
+    leads: Sequence[str] | int = ("MLII",),
+    window: Any = BEAT_WINDOW,
+    n_timepoints: Any = BEAT_TIMEPOINTS,
+    side_features: Any = RR_FEATURES,
+    bandpass: Any = (0.5, 40.0),
+    scale: Any = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch:
     """Load the beats of the MIT-BIH Arrhythmia Database as rows, one for each of the 109,494 beats.
 
     Parameters

@@ -1,26 +1,27 @@
 """Noise of ambulatory ECG, each kind scaled to a root mean square in mV."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy.signal import butter, sosfilt
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from ..signals._validation import check_fs
 
 
 def make_noise(
-    shape,
+    shape: tuple,
     *,
-    fs,
-    white=0.0,
-    baseline=0.0,
-    muscle=0.0,
-    mains=0.0,
-    motion=0.0,
-    mains_frequency=50.0,
-    random_state=None,
-):
+    fs: float,
+    white: float = 0.0,
+    baseline: float = 0.0,
+    muscle: float = 0.0,
+    mains: float = 0.0,
+    motion: float = 0.0,
+    mains_frequency: float = 50.0,
+    random_state: RandomState | None = None,
+) -> np.ndarray:
     """Make noise of ambulatory ECG, to be added to records.
 
     Parameters
@@ -57,7 +58,7 @@ def make_noise(
     fs = check_fs(fs, low=50.0)
     levels = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
     check_numbers({"mains_frequency": mains_frequency}, {"white": white, **levels})
-    if np.ndim(shape) != 1 or len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+    if np.ndim(shape) != 1 or len(shape) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise ValueError(f"shape must be (n_signals, n_timepoints), two positive integers, got {shape!r}.")
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
     noise = draw_noise(np.random.default_rng(seeds[0]), shape, fs, **levels, mains_frequency=mains_frequency)

@@ -3,6 +3,8 @@
 import csv
 import warnings
 from ast import literal_eval
+from collections.abc import Sequence
+from os import PathLike
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -36,19 +38,19 @@ labels.
 
 def fetch_ptbxl(
     *,
-    data_home=None,
-    download_if_missing=True,
-    records="all",
-    folds=None,
-    fs=100,
-    leads=None,
-    task="superclass",
-    min_likelihood=0.0,
-    side_features=(),
-    features=False,
-    return_X_y=False,
-    as_frame=False,
-):
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    records: str | list = "all",
+    folds: int | Sequence[int] | None = None,
+    fs: int = 100,
+    leads: str | Sequence[str] | None = None,
+    task: str = "superclass",
+    min_likelihood: float = 0.0,
+    side_features: Sequence = (),
+    features: bool = False,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch:
     """Load PTB-XL as rows of signal and an indicator matrix of diagnoses, downloading what is missing.
 
     The whole database is 43,598 files for either sampling frequency, 0.6 GB at 100 Hz and 2.6 GB at 500 Hz. So many

@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
+from ..parameters import RandomState
 from ..signals._annotations import INDEPENDENT_LEADS
 from ..signals._validation import signal_feature_names
 from ._deepfake import FS, MICROVOLT, N_TIMEPOINTS
@@ -20,7 +21,7 @@ signals carry no labels.
 """
 
 
-def make_pulse2pulse(n_samples=100, *, random_state=None):
+def make_pulse2pulse(n_samples: int = 100, *, random_state: RandomState | None = None) -> Bunch:
     """Make normal ECG of ten seconds in eight leads with the trained generator of DeepFake ECG.
 
     Needs the package ``deepfake-ecg``, which carries the weights: ``pip install sklearn_ecg[deepfake]``. A record takes

@@ -1,8 +1,11 @@
 """Synthetic ECG: a dynamical model with rhythm, ectopic beats, noise and known fiducial points."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from ..signals._annotations import STANDARD_LEADS
 from ..signals._record import ECGRecord
 from ..signals._rhythm import check_fastest
@@ -28,26 +31,26 @@ _SYMBOL_OF_KIND = {"N": "N", "S": "A", "V": "V", "F": "F"}
 
 
 def make_ecg(
-    duration=10.0,
+    duration: float = 10.0,
     *,
-    fs=360.0,
-    heart_rate=60.0,
-    heart_rate_std=1.0,
-    lf_hf_ratio=0.5,
-    rhythm="sinus",
-    ectopic=None,
-    leads=("II",),
-    waves=None,
-    amplitude=1.0,
-    respiration=0.15,
-    baseline=0.0,
-    muscle=0.0,
-    mains=0.0,
-    motion=0.0,
-    mains_frequency=50.0,
-    random_state=None,
-    name="synthetic",
-):
+    fs: float = 360.0,
+    heart_rate: float = 60.0,
+    heart_rate_std: float = 1.0,
+    lf_hf_ratio: float = 0.5,
+    rhythm: str = "sinus",
+    ectopic: dict | None = None,
+    leads: Sequence[str] | str = ("II",),
+    waves: dict | None = None,
+    amplitude: float = 1.0,
+    respiration: float = 0.15,
+    baseline: float = 0.0,
+    muscle: float = 0.0,
+    mains: float = 0.0,
+    motion: float = 0.0,
+    mains_frequency: float = 50.0,
+    random_state: RandomState | None = None,
+    name: str = "synthetic",
+) -> ECGRecord:
     """Make an ECG with the dynamical model ECGSYN, and everything there is to know about it.
 
     Parameters

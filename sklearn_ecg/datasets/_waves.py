@@ -142,7 +142,9 @@ def fiducials(beats, waves, fs, n_timepoints):
     return found[np.argsort(found["peak"], kind="stable")]
 
 
-def waves_of_intervals(*, heart_rate, pr, qrs, qt, p_duration=110.0, t_duration=182.0):
+def waves_of_intervals(
+    *, heart_rate: float, pr: float, qrs: float, qt: float, p_duration: float = 110.0, t_duration: float = 182.0
+) -> dict:
     """Waves with chosen intervals, for :func:`make_ecg`, which otherwise ties all of them to the heart rate.
 
     ECGSYN's own waves are wide (QRS takes 148 ms at 60 bpm) and their intervals follow from the heart rate alone, so

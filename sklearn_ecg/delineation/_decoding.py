@@ -1,6 +1,7 @@
 """From probabilities at every sample to waves that a heart can make."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax
 
 from ..preprocessing import WAVE_DTYPE
@@ -16,7 +17,7 @@ _IMPOSSIBLE = -50.0  # log-probability; none is smaller
 _LEAST_R = 1 / 8  # of the depth of Q or S; what is lower is no R wave
 
 
-def waves_from_proba(proba, X, *, fs):
+def waves_from_proba(proba: ArrayLike, X: ArrayLike, *, fs: float) -> list:
     """Decode the probabilities of none, P, QRS and T at every sample into waves.
 
     This is the second half of :meth:`~sklearn_ecg.WaveDelineator.delineate`, for probabilities from elsewhere: the mean

@@ -1,7 +1,10 @@
 """What a classifier of label maps needs: encoding, rates, columns, probabilities."""
 
+from typing import Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
@@ -42,7 +45,9 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         return self.network_layout_
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -141,7 +146,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         scores = torch.from_numpy(self._outputs(rows, layout, self.module_).astype(np.float64))
         return at_columns(scores, n_columns, self._moments(n_columns)).numpy()
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> list:
         """Class probabilities at every column of the label maps.
 
         Parameters
@@ -166,7 +171,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         proba = softmax(self._scores(X), axis=1)
         return proba[:, :, 0] if self.n_columns_ == 1 else list(np.moveaxis(proba, 2, 0))
 
-    def predict_wave_proba(self, X):
+    def predict_wave_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities at every sample of the signals.
 
         Parameters
@@ -182,7 +187,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         check_is_fitted(self, "module_")
         return np.moveaxis(softmax(self._scores(X, self.layout_.n_timepoints), axis=1), 1, 2)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable label at every column.
 
         Parameters
@@ -198,7 +203,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         labels = self.classes_[scores.argmax(axis=1)]
         return labels[:, 0] if self.n_columns_ == 1 else labels
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy over all columns that are labelled.
 
         Parameters

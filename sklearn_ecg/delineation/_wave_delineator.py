@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..base._estimator import AugmentedTraining, NetworkLayers
@@ -113,7 +114,7 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
             shortest=_SHORTEST * self.rate,
         )
 
-    def delineate(self, X, *, fs=None):
+    def delineate(self, X: ArrayLike, *, fs: float | None = None) -> list:
         """Onset, peak and offset of every wave.
 
         Parameters
@@ -152,7 +153,7 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
         four = np.where(dead[:, None], _NO_WAVE, four)  # whatever the network makes of nothing
         return waves_of_records(four, signals, self.rate_, fs)
 
-    def intervals(self, X, *, fs=None):
+    def intervals(self, X: ArrayLike, *, fs: float | None = None) -> np.ndarray:
         """Heart rate and intervals of every record: medians over its beats.
 
         Parameters

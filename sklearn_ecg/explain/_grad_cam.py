@@ -1,7 +1,10 @@
 """Class activation maps weighted with gradients."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ..signals._validation import BeatLayout
 from ._layer import find_layer, spread_steps
@@ -17,7 +20,16 @@ from ._network import (
 )
 
 
-def grad_cam(estimator, X, target=None, layer=None, *, weights="integrated", baseline=None, n_steps=16):
+def grad_cam(
+    estimator: Any,
+    X: ArrayLike,
+    target: Any = None,
+    layer: str | None = None,
+    *,
+    weights: str = "integrated",
+    baseline: ArrayLike | None = None,
+    n_steps: int = 16,
+) -> np.ndarray:
     """Relevance of every moment for a class, by class activation maps weighted with gradients.
 
     The channels of a feature map are weighted with gradients of the class's logit and summed; what speaks against the

@@ -1,9 +1,11 @@
 """Gradients at the input, and their integral on the way from a baseline."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
 from ._network import (
@@ -18,7 +20,16 @@ from ._network import (
 )
 
 
-def saliency(estimator, X, target=None, method="gradient", *, baseline=0.0, n_steps=64, return_side=False):
+def saliency(
+    estimator: Any,
+    X: ArrayLike,
+    target: Any = None,
+    method: str = "gradient",
+    *,
+    baseline: ArrayLike = 0.0,
+    n_steps: int = 64,
+    return_side: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
     """Gradient of a class's logit at every sample of the signal, or integrated gradients [1]_.
 
     Integrated gradients are the difference from the baseline times the mean gradient on the straight way from there,

@@ -1,10 +1,13 @@
 """How many P waves, QRS complexes and T waves there are, and where."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
+from ..signals._record import ECGRecord
 from ..signals._validation import as_array, check_fs, refuse_short, signal_of
 from ._delineation import delineate
 
@@ -30,22 +33,22 @@ class WaveCount:
     t_of: np.ndarray
 
     @property
-    def n_p(self):
+    def n_p(self) -> Any:
         """Number of P waves."""
         return len(self.p)
 
     @property
-    def n_qrs(self):
+    def n_qrs(self) -> Any:
         """Number of QRS complexes."""
         return len(self.qrs)
 
     @property
-    def n_t(self):
+    def n_t(self) -> Any:
         """Number of T waves."""
         return len(self.t)
 
 
-def count_waves(signal, *, fs):
+def count_waves(signal: ArrayLike | ECGRecord, *, fs: float) -> Any:
     """Count the P waves, QRS complexes and T waves of one lead.
 
     QRS complexes are those of :func:`sklearn_ecg.preprocessing.detect_r_peaks` that are at least half as steep as the

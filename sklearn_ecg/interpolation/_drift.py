@@ -1,8 +1,10 @@
 """Whether the waves on a path move or fade."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 from ..signals._validation import check_fs, refuse_short
@@ -40,12 +42,12 @@ class WaveDrift:
     fading: np.ndarray
 
     @property
-    def step(self):
+    def step(self) -> Any:
         """Displacement from each step to the next in s: ndarray of shape (n_waves, n_steps - 1)."""
         return np.diff(self.place, axis=1)
 
 
-def wave_drift(path, *, fs, least=0.02):
+def wave_drift(path: ArrayLike, *, fs: float, least: float = 0.02) -> Any:
     """Follow the centre of mass of each wave on a path, and tell drift from cross-fade.
 
     Beats and waves of both ends are matched as in :func:`transport_path`. The mass of a wave at a step is the absolute

@@ -2,12 +2,14 @@
 
 import warnings
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 
-def linear_path(a, b, n_steps=100, *, t=None):
+def linear_path(a: ArrayLike, b: ArrayLike, n_steps: int = 100, *, t: ArrayLike | None = None) -> np.ndarray:
     """Mix two signals: (1 − t) a + t b.
 
     Parameters
@@ -40,7 +42,9 @@ def linear_path(a, b, n_steps=100, *, t=None):
     return mix(a, b, check_steps(n_steps, t))
 
 
-def latent_path(autoencoder, a, b, n_steps=100, *, t=None):
+def latent_path(
+    autoencoder: Any, a: ArrayLike, b: ArrayLike, n_steps: int = 100, *, t: ArrayLike | None = None
+) -> np.ndarray:
     """Decode the straight line between the latent representations of two signals.
 
     Parameters

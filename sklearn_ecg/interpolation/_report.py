@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.signal import find_peaks
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array
@@ -52,17 +54,17 @@ class PathReport:
     owned: np.ndarray
 
     @property
-    def steps(self):
+    def steps(self) -> Any:
         """Whether each step is admissible: ndarray of bool, shape (n_steps,)."""
         return self.within & self.monotone & self.continuous & self.full & self.owned
 
     @property
-    def admissible(self):
+    def admissible(self) -> Any:
         """Whether all steps are."""
         return bool(self.steps.all())
 
 
-def path_report(path, *, fs, jump=0.1):
+def path_report(path: ArrayLike, *, fs: float, jump: float = 0.1) -> Any:
     """Judge by its waves whether a path leads through ECG.
 
     A step is admissible if its number of QRS complexes lies between those of the ends, has not moved away from that of

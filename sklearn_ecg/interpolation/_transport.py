@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..signals._validation import check_fs
 from ._delineation import delineate
@@ -15,7 +16,9 @@ _PEAK_IN = 0.03  # s from the border to the R peak of a beat that is not cut off
 _ABSENT = 0.05  # of a QRS's height: a smaller R wave is none
 
 
-def transport_path(a, b, n_steps=100, *, fs, t=None):
+def transport_path(
+    a: ArrayLike, b: ArrayLike, n_steps: int = 100, *, fs: float, t: ArrayLike | None = None
+) -> np.ndarray:
     """Move the waves of one ECG to their places in another.
 
     Beats are found in both signals (:func:`count_waves`) and matched one to one in order; where the counts differ, the

@@ -1,8 +1,10 @@
 """Agreement of detected beats with reference beats."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..signals._validation import check_fs
 from ._reports import ratio
@@ -48,7 +50,7 @@ class BeatMatch:
         return self.fp + self.fn
 
 
-def match_beats(reference, detected, *, fs, tolerance=0.15):
+def match_beats(reference: ArrayLike, detected: ArrayLike, *, fs: float, tolerance: float = 0.15) -> Any:
     """Match detected beats to reference beats, one to one, closest pairs first.
 
     Of all pairs no further apart than the tolerance, the closest is taken, both its beats leave the

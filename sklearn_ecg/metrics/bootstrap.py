@@ -1,11 +1,15 @@
 """Intervals of scores by resampling whole records."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from .classification import (
     AAMI_SCORED,
     check_lengths,
@@ -41,7 +45,14 @@ class Interval:
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, confidence=0.95, random_state=None):
+def bootstrap_interval(
+    statistic: Callable,
+    *arrays: Any,
+    groups: ArrayLike,
+    n_resamples: int = 1000,
+    confidence: float = 0.95,
+    random_state: RandomState | None = None,
+) -> Any:
     """Percentile interval of any statistic, whole records resampled.
 
     Beats of one record resemble each other, so the unit of resampling is the record: as many records as there are
@@ -99,8 +110,15 @@ def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, confidence=
 
 
 def bootstrap_macro_f1(
-    y_true, y_pred, *, groups, labels=AAMI_SCORED, n_resamples=1000, confidence=0.95, random_state=None
-):
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    groups: ArrayLike,
+    labels: Sequence = AAMI_SCORED,
+    n_resamples: Any = 1000,
+    confidence: Any = 0.95,
+    random_state: RandomState | None = None,
+) -> dict:
     """Intervals of the macro-F1 and of the F1 of each class, whole records resampled.
 
     The macro interval is that of ``bootstrap_interval(macro_f1, y_true, y_pred, groups=groups)``, from sums of
@@ -130,20 +148,21 @@ def bootstrap_macro_f1(
     labels, _ = read_labels(labels)
     counts = record_confusions(y_true, y_pred, groups=groups, labels=labels)
     draws = _draw_records(len(counts), n_resamples, random_state)
-    return _f1_intervals(labels, *(f1_and_macro(c, len(labels)) for c in _pooled(counts, draws)), confidence)
+    estimates, replicates = (f1_and_macro(c, len(labels)) for c in _pooled(counts, draws))
+    return _f1_intervals(labels, estimates, replicates, confidence)
 
 
 def paired_bootstrap(
-    y_true,
-    y_pred,
-    y_pred_reference,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    y_pred_reference: ArrayLike,
     *,
-    groups,
-    labels=AAMI_SCORED,
-    n_resamples=1000,
-    confidence=0.95,
-    random_state=None,
-):
+    groups: ArrayLike,
+    labels: Any = AAMI_SCORED,
+    n_resamples: Any = 1000,
+    confidence: Any = 0.95,
+    random_state: RandomState | None = None,
+) -> dict:
     """Intervals of the difference in F1 of two classifiers, both scored on the same resampled records.
 
     Parameters
@@ -167,8 +186,8 @@ def paired_bootstrap(
     ours, theirs = (record_confusions(y_true, y, groups=groups, labels=labels) for y in (y_pred, y_pred_reference))
     draws = _draw_records(len(ours), n_resamples, random_state)
     pairs = zip(_pooled(ours, draws), _pooled(theirs, draws), strict=True)
-    differences = (f1_and_macro(a, len(labels)) - f1_and_macro(b, len(labels)) for a, b in pairs)
-    return _f1_intervals(labels, *differences, confidence)
+    estimates, replicates = (f1_and_macro(a, len(labels)) - f1_and_macro(b, len(labels)) for a, b in pairs)
+    return _f1_intervals(labels, estimates, replicates, confidence)
 
 
 def _draw_records(n_records, n_resamples, random_state):

@@ -1,8 +1,11 @@
 """Scores of beat classifiers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..signals._annotations import AAMI_CLASSES
 from ._reports import cell, none_for_nan
@@ -103,7 +106,7 @@ class AAMIReport:
         return dict(zip(self.labels, values[: len(self.labels)].tolist(), strict=True))
 
 
-def aami_report(y_true, y_pred, *, labels=AAMI_SCORED):
+def aami_report(y_true: ArrayLike, y_pred: ArrayLike, *, labels: Sequence = AAMI_SCORED) -> Any:
     """Score a beat classifier class by class, in the terms of ANSI/AAMI EC57.
 
     Every beat counts. A beat of a scored class predicted as an unscored one (Q, by default) is a miss of its class; a
@@ -147,7 +150,7 @@ def aami_report(y_true, y_pred, *, labels=AAMI_SCORED):
     return AAMIReport(labels, classes, _confusions(y_true, y_pred, classes)[0])
 
 
-def macro_f1(y_true, y_pred, *, labels=AAMI_SCORED):
+def macro_f1(y_true: ArrayLike, y_pred: ArrayLike, *, labels: Any = AAMI_SCORED) -> float:
     """Mean over ``labels`` of the F1 of each class; an undefined F1 counts as 0.
 
     It is ``sklearn.metrics.f1_score(labels=labels, average="macro", zero_division=0)``, save that unknown classes are
@@ -160,7 +163,9 @@ def macro_f1(y_true, y_pred, *, labels=AAMI_SCORED):
     return aami_report(y_true, y_pred, labels=labels).macro_f1
 
 
-def record_confusions(y_true, y_pred, *, groups, labels=AAMI_SCORED):
+def record_confusions(
+    y_true: ArrayLike, y_pred: ArrayLike, *, groups: ArrayLike, labels: Sequence = AAMI_SCORED
+) -> np.ndarray:
     """Confusion matrix of each record; their sum is that of all beats.
 
     Parameters

@@ -1,10 +1,13 @@
 """How far a set of generated rows is from a set of real ones, in units of how far real ones are from each other."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from ._reports import as_rows, none_for_nan, plain, ratio
 from .bootstrap import Interval
 from .classification import check_lengths, record_codes
@@ -72,7 +75,7 @@ class MMDReport:
         return plain(self) | none_for_nan({name: getattr(self, name) for name in derived})
 
 
-def median_bandwidth(X, *, max_rows=1000, random_state=None):
+def median_bandwidth(X: ArrayLike, *, max_rows: int = 1000, random_state: RandomState | None = None) -> float:
     """Median distance between two rows: the usual bandwidth of a Gaussian kernel.
 
     Parameters
@@ -110,7 +113,7 @@ def median_bandwidth(X, *, max_rows=1000, random_state=None):
     return bandwidth
 
 
-def squared_mmd(X, Y, *, bandwidth):
+def squared_mmd(X: ArrayLike, Y: ArrayLike, *, bandwidth: float) -> float:
     """Unbiased estimate of the squared maximum mean discrepancy with a Gaussian kernel.
 
     The kernel is exp(-|x - y|² / (2 bandwidth²)); a row is never paired with itself, so that the estimate is zero on
@@ -149,18 +152,18 @@ def squared_mmd(X, Y, *, bandwidth):
 
 
 def mmd_report(
-    real,
-    generated,
+    real: ArrayLike,
+    generated: ArrayLike,
     *,
-    groups=None,
-    standardise=True,
-    surrogates=None,
-    n_leads=1,
-    n_side_features=0,
-    n_splits=200,
-    confidence=0.95,
-    random_state=None,
-):
+    groups: ArrayLike | None = None,
+    standardise: bool = True,
+    surrogates: dict | None = None,
+    n_leads: int = 1,
+    n_side_features: int = 0,
+    n_splits: int = 200,
+    confidence: float = 0.95,
+    random_state: RandomState | None = None,
+) -> Any:
     """Squared maximum mean discrepancy of generated and real rows, beside that of real and real, and of surrogates.
 
     The groups (patients) of the real rows are split into halves at random, many times. In each split, one half is

@@ -1,7 +1,9 @@
 """Agreement of detected wave boundaries and peaks with those that experts marked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +94,7 @@ class FiducialReport:
         return "\n".join(lines)
 
 
-def fiducial_report(reference, detected, *, fs, tolerance=0.15):
+def fiducial_report(reference: Sequence[str], detected: Sequence[str], *, fs: float, tolerance: float = 0.15) -> Any:
     """Score delineations against marks: Se, +P, and mean and SD of the errors of each boundary and peak.
 
     Every fiducial is matched by itself, one to one and closest pairs first, as :func:`match_beats` does, and the errors
@@ -142,7 +144,7 @@ def fiducial_report(reference, detected, *, fs, tolerance=0.15):
     fs = check_fs(fs)
     if len(reference) != len(detected):
         raise ValueError(f"reference has {len(reference)} record(s), but detected has {len(detected)}.")
-    errors = {name: [] for name in FIDUCIALS}
+    errors: dict[str, list] = {name: [] for name in FIDUCIALS}
     n_missed, n_false = dict.fromkeys(FIDUCIALS, 0), dict.fromkeys(FIDUCIALS, 0)
     for marks, found in zip(reference, detected, strict=True):
         marks, found = _check_waves(marks, "reference"), _check_waves(found, "detected")

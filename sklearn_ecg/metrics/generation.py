@@ -5,12 +5,15 @@ The discrepancy of aligned beats is :func:`sklearn_ecg.metrics.mmd_report`, peri
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from ._reports import as_rows, mean, plain, ratio
 from .discrepancy import Standardisation
 
@@ -49,7 +52,9 @@ class DiversityReport:
         return plain(self) | {"dimension_ratio": self.dimension_ratio}
 
 
-def diversity(real, generated, *, max_rows=1000, random_state=None):
+def diversity(
+    real: ArrayLike, generated: ArrayLike, *, max_rows: int = 1000, random_state: RandomState | None = None
+) -> Any:
     """Spread of generated rows (beats, or the filters of a periodic decoder) over that of real ones.
 
     Both are 1 for generated rows that spread as real ones do, and small where a generator repeats a few of them. Noise
@@ -126,7 +131,7 @@ class MemorisationReport:
         return plain(self) | {"memorised": self.memorised}
 
 
-def memorisation(train, generated, held_out, *, standardise=True):
+def memorisation(train: ArrayLike, generated: ArrayLike, held_out: ArrayLike, *, standardise: bool = True) -> Any:
     """Whether generated rows are training rows over again, by their nearest neighbours.
 
     A ratio below 1 alone is no proof: rows without noise, near the middle of real ones, are near to all of them.
@@ -164,6 +169,7 @@ def memorisation(train, generated, held_out, *, standardise=True):
     rows = {"train": train, "generated": generated, "held_out": held_out}
     rows = {name: as_rows(X, name) for name, X in rows.items()}
     _same_width(rows)
+    n_train, n_generated, n_held_out = map(len, rows.values())
     train, generated, held_out = rows.values()
     if standardise:
         scale = Standardisation(train)
@@ -175,9 +181,9 @@ def memorisation(train, generated, held_out, *, standardise=True):
     return MemorisationReport(
         ratio=ratio(np.median(to_train), np.median(real_to_train)),
         copied=mean(copied),
-        n_train=len(train),
-        n_generated=len(generated),
-        n_held_out=len(held_out),
+        n_train=n_train,
+        n_generated=n_generated,
+        n_held_out=n_held_out,
     )
 
 

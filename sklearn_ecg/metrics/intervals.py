@@ -1,9 +1,12 @@
 """Scores of measured intervals: heart rate, PR, QRS and QT against a reference that may lack some of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import make_scorer
 
 from ..signals._annotations import INTERVALS
@@ -133,7 +136,14 @@ class BlandAltman:
     high: float
 
 
-def interval_mae(y_true, y_pred, *, targets=None, target=None, sample_weight=None):
+def interval_mae(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    targets: Sequence[str] | None = None,
+    target: str | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Mean absolute error over the records whose reference is known.
 
     Parameters
@@ -190,7 +200,7 @@ def interval_mae(y_true, y_pred, *, targets=None, target=None, sample_weight=Non
     return float(np.mean(error[defined] / total[defined])) if defined.any() else float("nan")
 
 
-def interval_scorers(targets=INTERVALS):
+def interval_scorers(targets: Sequence[str] = INTERVALS) -> dict:
     """Scorers of :func:`interval_mae` for cross-validation and searches.
 
     Parameters
@@ -216,7 +226,9 @@ def interval_scorers(targets=INTERVALS):
     return scorers | {"neg_mae": make_scorer(interval_mae, **settings)}
 
 
-def interval_report(y_true, y_pred, *, targets=None, y_train=None):
+def interval_report(
+    y_true: ArrayLike, y_pred: ArrayLike, *, targets: Sequence[str] | None = None, y_train: ArrayLike | None = None
+) -> Any:
     """Compare measured intervals with a reference, target by target.
 
     A record counts for a target if both its reference and its prediction are known; how many lack only the prediction
@@ -269,7 +281,7 @@ def interval_report(y_true, y_pred, *, targets=None, y_train=None):
     return IntervalReport(errors=errors, n_missing=n_missing, dummy_mae=dummy)
 
 
-def bland_altman(y_true, y_pred, *, targets=None):
+def bland_altman(y_true: ArrayLike, y_pred: ArrayLike, *, targets: Any = None) -> dict:
     """Data of Bland–Altman plots, one for each target.
 
     Parameters

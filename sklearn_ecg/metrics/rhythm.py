@@ -1,11 +1,15 @@
 """Periods and RR intervals of generated records."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from ..signals._validation import check_fs
 from ._reports import as_rows, mean, none_for_nan, plain, ratio
 from .beats import match_beats
@@ -51,7 +55,15 @@ class PeriodicityReport:
         return plain(self)
 
 
-def periodicity(peaks, *, fs, n_timepoints, expected=None, tolerance=0.1, border=0.1):
+def periodicity(
+    peaks: Sequence,
+    *,
+    fs: float,
+    n_timepoints: int,
+    expected: Sequence | None = None,
+    tolerance: float = 0.1,
+    border: float = 0.1,
+) -> Any:
     """Whether records have a beat in every period.
 
     Parameters
@@ -163,7 +175,15 @@ class RRReport:
         return plain(self) | none_for_nan({"multiple": self.multiple})
 
 
-def rr_distance(real, generated, *, groups=None, n_splits=200, confidence=0.95, random_state=None):
+def rr_distance(
+    real: ArrayLike,
+    generated: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    n_splits: Any = 200,
+    confidence: Any = 0.95,
+    random_state: RandomState | None = None,
+) -> Any:
     """Distance of the distributions of RR intervals, beside that of real and real.
 
     The Wasserstein-1 distance is the area between the two distribution functions: the mean shift in ms that turns one

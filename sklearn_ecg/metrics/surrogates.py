@@ -1,15 +1,21 @@
 """Signals that are no ECG although they share something with one: what a measure of generated ECG must reject."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from ..parameters import RandomState
 from ..signals._validation import RowLayout
 from ._reports import as_rows
 
 __all__ = ["phase_randomised", "white_noise_like"]
 
 
-def white_noise_like(X, *, n_leads=1, n_side_features=0, random_state=None):
+def white_noise_like(
+    X: ArrayLike, *, n_leads: int = 1, n_side_features: int = 0, random_state: RandomState | None = None
+) -> np.ndarray:
     """Rows of Gaussian noise with the mean and the standard deviation of each lead of each row of ``X``.
 
     Meant for rows of aligned beats. On whole leads the noise tells nothing: beats lie at other places in every row,
@@ -53,7 +59,9 @@ def white_noise_like(X, *, n_leads=1, n_side_features=0, random_state=None):
     return rows
 
 
-def phase_randomised(X, *, n_leads=1, n_side_features=0, random_state=None):
+def phase_randomised(
+    X: ArrayLike, *, n_leads: Any = 1, n_side_features: Any = 0, random_state: RandomState | None = None
+) -> np.ndarray:
     """Rows with the spectrum of those of ``X`` and random phases: the right frequencies, and no P, QRS and T.
 
     Every lead of every row keeps its mean and the modulus of each Fourier coefficient; the phases are drawn anew, each

@@ -1,11 +1,15 @@
 """What a classifier learns from generated rows: trained on them, tested on real ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
+from ..parameters import RandomState
 from ._reports import plain
 from .bootstrap import bootstrap_macro_f1, paired_bootstrap
 from .classification import AAMI_SCORED, check_lengths
@@ -39,7 +43,16 @@ class SyntheticTrainingReport:
         return self.synthetic["macro"].estimate / whole if whole else float("nan")
 
     @classmethod
-    def from_predictions(cls, y_test, *, real, synthetic, both, groups, **options):
+    def from_predictions(
+        cls,
+        y_test: ArrayLike,
+        *,
+        real: ArrayLike,
+        synthetic: ArrayLike,
+        both: ArrayLike,
+        groups: ArrayLike,
+        **options: Any,
+    ) -> Any:
         """The report on predictions that are there, such as those of several seeds, one after another.
 
         Parameters
@@ -69,20 +82,20 @@ class SyntheticTrainingReport:
 
 
 def train_on_synthetic(
-    classifier,
-    X,
-    y,
-    X_synthetic,
-    y_synthetic,
-    X_test,
-    y_test,
+    classifier: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    X_synthetic: ArrayLike,
+    y_synthetic: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
     *,
-    groups,
-    labels=AAMI_SCORED,
-    n_resamples=1000,
-    confidence=0.95,
-    random_state=None,
-):
+    groups: ArrayLike,
+    labels: Sequence = AAMI_SCORED,
+    n_resamples: Any = 1000,
+    confidence: Any = 0.95,
+    random_state: RandomState | None = None,
+) -> Any:
     """Train a classifier on real rows, on generated ones and on both, and test it on other real rows.
 
     Three clones of the classifier are fitted. The generator must not have seen the test rows, nor have been chosen by

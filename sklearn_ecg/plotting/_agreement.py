@@ -1,5 +1,10 @@
 """Agreement of measured intervals with a reference."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from ..metrics import INTERVAL_UNITS, bland_altman
 from ._axes import BLACK, BLUE, VERMILION, make_panels
 
@@ -30,12 +35,22 @@ class IntervalAgreementDisplay:
     Lancet 327(8476).
     """
 
-    def __init__(self, *, agreements, units=None):
+    def __init__(self, *, agreements: Any, units: Any = None) -> None:
         self.agreements = agreements
         self.units = units
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, targets=None, units=None, ax=None, **params):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        targets: Any = None,
+        units: Any = None,
+        ax: Any = None,
+        **params: Any,
+    ) -> Any:
         """Predict and draw.
 
         Parameters
@@ -56,7 +71,16 @@ class IntervalAgreementDisplay:
         return cls.from_predictions(y, estimator.predict(X), targets=targets, units=units, ax=ax, **params)
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, *, targets=None, units=None, ax=None, **params):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        targets: Sequence[str] | None = None,
+        units: dict | None = None,
+        ax: Any = None,
+        **params: Any,
+    ) -> Any:
         """Compare and draw.
 
         Parameters
@@ -81,7 +105,7 @@ class IntervalAgreementDisplay:
         """
         return cls(agreements=bland_altman(y_true, y_pred, targets=targets), units=units).plot(ax, **params)
 
-    def plot(self, ax=None, *, scatter_kw=None):
+    def plot(self, ax: Any = None, *, scatter_kw: dict | None = None) -> Any:
         """Draw a panel for each target.
 
         Parameters

@@ -1,6 +1,9 @@
 """Beats of each class."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..signals._annotations import AAMI_CLASSES
 from ._axes import BLUE, CLASS_COLOURS, draw_paper, make_panels, read_lead, share_scales, time_ms
@@ -23,14 +26,25 @@ class BeatClassDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, *, time, beats):
+    def __init__(self, *, time: Any, beats: Any) -> None:
         self.time = time
         self.beats = beats
 
     @classmethod
     def from_beats(
-        cls, X, y, *, fs, n_leads=1, n_side_features=0, lead=0, r_sample=0, ax=None, percentiles=(10, 90), **params
-    ):
+        cls,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        fs: float,
+        n_leads: int = 1,
+        n_side_features: int = 0,
+        lead: int = 0,
+        r_sample: int = 0,
+        ax: Any = None,
+        percentiles: Any = (10, 90),
+        **params: Any,
+    ) -> Any:
         """Sort beats by class and draw them.
 
         Parameters
@@ -67,7 +81,15 @@ class BeatClassDisplay:
         display = cls(time=time, beats={name: signals[y == name] for name in ordered})
         return display.plot(ax, percentiles=percentiles, **params)
 
-    def plot(self, ax=None, *, percentiles=(10, 90), max_beats=40, unit="mV", paper_grid=True):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        percentiles: tuple = (10, 90),
+        max_beats: int = 40,
+        unit: str = "mV",
+        paper_grid: bool = True,
+    ) -> Any:
         """Draw a panel for each class.
 
         Parameters

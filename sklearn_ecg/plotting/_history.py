@@ -1,5 +1,7 @@
 """The course of a training."""
 
+from typing import Any
+
 from ._axes import BLUE, GREEN, VERMILION, last_step, pyplot
 
 
@@ -21,11 +23,11 @@ class HistoryDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, history):
+    def __init__(self, history: Any) -> None:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **params):
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, **params: Any) -> Any:
         """Draw the history of a fitted estimator.
 
         Parameters
@@ -49,7 +51,7 @@ class HistoryDisplay:
             raise TypeError(f"{type(last).__name__} has no history_: it is not fitted, or keeps none.")
         return cls(last.history_).plot(ax, **params)
 
-    def plot(self, ax=None, *, score_name="validation score"):
+    def plot(self, ax: Any = None, *, score_name: str = "validation score") -> Any:
         """Draw the losses at the left scale and the score at the right one.
 
         Parameters

@@ -1,6 +1,10 @@
 """What a classifier looks at, drawn on the beats."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..signals._validation import flatten_records
 from ._axes import draw_paper, fitted_layout, last_step, make_panels, pyplot, read_lead, share_scales, time_ms
@@ -28,7 +32,7 @@ class AttentionDisplay:
     colorbar_ : matplotlib Colorbar
     """
 
-    def __init__(self, *, time, beats, attention, titles=None):
+    def __init__(self, *, time: Any, beats: Any, attention: Any, titles: Any = None) -> None:
         self.time = time
         self.beats = beats
         self.attention = attention
@@ -36,8 +40,19 @@ class AttentionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, fs, n_leads=None, n_side_features=None, lead=0, r_sample=0, titles=None, ax=None, **params
-    ):
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        *,
+        fs: float,
+        n_leads: int | None = None,
+        n_side_features: int | None = None,
+        lead: int = 0,
+        r_sample: int = 0,
+        titles: Sequence[str] | None = None,
+        ax: Any = None,
+        **params: Any,
+    ) -> Any:
         """Ask a fitted estimator for its attention and draw it over the beats as given.
 
         Parameters
@@ -86,7 +101,7 @@ class AttentionDisplay:
         display = cls(time=time, beats=signals, attention=np.asarray(last.attention(seen)), titles=titles)
         return display.plot(ax, **params)
 
-    def plot(self, ax=None, *, cmap="YlOrBr", unit="mV"):
+    def plot(self, ax: Any = None, *, cmap: Any = "YlOrBr", unit: Any = "mV") -> Any:
         """Draw a panel for each beat; all share one scale of attention.
 
         Parameters
@@ -139,7 +154,7 @@ class SaliencyDisplay:
     colorbar_ : matplotlib Colorbar
     """
 
-    def __init__(self, *, time, beats, relevance, titles=None):
+    def __init__(self, *, time: Any, beats: Any, relevance: Any, titles: Any = None) -> None:
         self.time = time
         self.beats = beats
         self.relevance = relevance
@@ -147,8 +162,19 @@ class SaliencyDisplay:
 
     @classmethod
     def from_relevance(
-        cls, X, relevance, *, fs, n_leads=1, n_side_features=0, lead=0, r_sample=0, titles=None, ax=None, **params
-    ):
+        cls,
+        X: ArrayLike,
+        relevance: ArrayLike,
+        *,
+        fs: float,
+        n_leads: int = 1,
+        n_side_features: int = 0,
+        lead: int = 0,
+        r_sample: int = 0,
+        titles: Sequence[str] | None = None,
+        ax: Any = None,
+        **params: Any,
+    ) -> Any:
         """Draw beats with what :func:`sklearn_ecg.explain.grad_cam` or ``saliency`` found in them.
 
         Parameters
@@ -191,7 +217,7 @@ class SaliencyDisplay:
         time = time_ms(signals.shape[1], fs, r_sample)
         return cls(time=time, beats=signals, relevance=relevance, titles=titles).plot(ax, **params)
 
-    def plot(self, ax=None, *, cmap=None, unit="mV", paper_grid=True):
+    def plot(self, ax: Any = None, *, cmap: Any = None, unit: Any = "mV", paper_grid: Any = True) -> Any:
         """Draw a panel for each beat; each is coloured relative to its own largest absolute relevance.
 
         Parameters

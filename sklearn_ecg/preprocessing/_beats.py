@@ -1,11 +1,15 @@
 """Cut heartbeats out of records: one row a beat, lead after lead, RR features last."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.ndimage import map_coordinates
 from scipy.signal import butter
 from sklearn.utils import Bunch
 
 from ..signals._annotations import lead_index
+from ..signals._record import ECGRecord
 from ..signals._validation import as_array, check_fs, is_record, refuse_swapped, signal_feature_names, signal_of
 from ._beat_features import RR_FEATURES, SHAPE_FEATURES, SIDE_FEATURES, RecordBeats, beat_features, window_offsets
 from ._transformers import filter_zero_phase, reflection_length
@@ -21,19 +25,19 @@ _MOST_HEIGHTS = 4
 
 
 def extract_beats(
-    signals,
-    peaks,
+    signals: ArrayLike | ECGRecord,
+    peaks: ArrayLike,
     *,
-    fs,
-    window=BEAT_WINDOW,
-    n_timepoints=BEAT_TIMEPOINTS,
-    leads=None,
-    lead_names=None,
-    side_features=RR_FEATURES,
-    bandpass=(0.5, 40.0),
-    scale=None,
-    max_rr=3.0,
-):
+    fs: float,
+    window: tuple = BEAT_WINDOW,
+    n_timepoints: int = BEAT_TIMEPOINTS,
+    leads: list | int | None = None,
+    lead_names: list | None = None,
+    side_features: Any = RR_FEATURES,
+    bandpass: tuple | None = (0.5, 40.0),
+    scale: str | None = None,
+    max_rr: float = 3.0,
+) -> Bunch:
     """Cut a window around every R peak, with the rhythm around it as side features.
 
     Each record is band-passed as a whole, forwards and backwards (zero phase), and read on a grid of ``n_timepoints``
@@ -134,7 +138,7 @@ def extract_beats(
         if scale == "beat":
             cut = _standardise(cut)
         if scale == "late" and len(cut):
-            cut = _deviation(cut, RecordBeats(*rhythm, windows=np.zeros((len(cut), 1)), fs=fs).late)
+            cut = _deviation(cut, RecordBeats(rhythm[0], rhythm[1], np.zeros((len(cut), 1)), fs).late)
         blocks.append(np.hstack([cut.reshape(len(cut), cut.shape[1] * n_timepoints), side]))
         chosen_names.append(None if names is None else tuple(names[i] for i in chosen))
     widths = sorted({block.shape[1] for block in blocks})

@@ -1,6 +1,9 @@
 """Heart rate, PR, QRS and QT from the boundaries of the waves."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..signals._annotations import INTERVALS
 from ..signals._validation import check_fs
@@ -14,7 +17,7 @@ _CORRECTIONS = {
 }
 
 
-def wave_intervals(waves, *, fs):
+def wave_intervals(waves: Sequence[str], *, fs: float) -> np.ndarray:
     """Measure heart rate, PR, QRS and QT of records whose waves are delineated: medians over the beats.
 
     Each QRS goes with the last P wave since the QRS before it and with the first T wave until the next. PR is from the
@@ -51,7 +54,7 @@ def wave_intervals(waves, *, fs):
     return np.array([_measure(check_waves(marks), fs) for marks in waves]).reshape(-1, len(INTERVALS))
 
 
-def merge_waves(waves, *, fs):
+def merge_waves(waves: Sequence[str] | dict, *, fs: float) -> np.ndarray:
     """Merge the waves of several leads: each from its earliest onset to its latest offset over the leads.
 
     Waves of one kind belong together where their peaks follow each other by 0.15 s at most, of each lead one. Lead by
@@ -87,7 +90,7 @@ def merge_waves(waves, *, fs):
     return merged[np.argsort(merged["peak"], kind="stable")]
 
 
-def corrected_qt(qt, heart_rate, *, formula="bazett"):
+def corrected_qt(qt: ArrayLike, heart_rate: ArrayLike, *, formula: str = "bazett") -> np.ndarray:
     """QT interval corrected for the heart rate.
 
     Parameters

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..parameters import parameter
@@ -68,7 +69,7 @@ class LeadConverter(SignalTransformer):
         kind="str or sequence of str",
     )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of the (flattened) output.
 
         Parameters

@@ -1,9 +1,12 @@
 """Detection of R peaks."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..signals._record import ECGRecord
 from ..signals._validation import check_fs, check_record
 from ._rpeaks_features import find_candidates, locate_peaks
 from ._rpeaks_signal import bridge, prepare_signal
@@ -29,7 +32,7 @@ WEIGHTS = {
 BIAS = -7.52
 
 
-def detect_r_peaks(signal, *, fs, method="logistic"):
+def detect_r_peaks(signal: ArrayLike | ECGRecord, *, fs: float, method: str | Callable = "logistic") -> np.ndarray:
     """Find the R peaks of an ECG.
 
     The default method decides in four steps. (1) Stretches in which all leads are flat, missing or nothing but faint

@@ -1,6 +1,7 @@
 """Scaling of signals: each record, lead or beat by its own values."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -95,7 +96,7 @@ class ECGScaler(SignalTransformer):
         "pass through untouched.",
     )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of the (flattened) output.
 
         Parameters

@@ -3,8 +3,10 @@
 from fractions import Fraction
 from math import ceil
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage, signal
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import gen_batches
@@ -67,7 +69,7 @@ class SignalTransformer(LeadsInRows, TransformerMixin, BaseEstimator):
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check the parameters and learn the layout of the rows; nothing is learned from the values.
 
         Parameters
@@ -90,7 +92,7 @@ class SignalTransformer(LeadsInRows, TransformerMixin, BaseEstimator):
         self.layout_out_ = self._prepare(layout)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Transform each record by itself.
 
         Parameters
@@ -114,9 +116,9 @@ class SignalTransformer(LeadsInRows, TransformerMixin, BaseEstimator):
         out = map_signals(rows, layout, self.layout_out_, self._apply)
         if wants_frame(self) or not is_cube(X):
             return out.reshape(_num_samples(X), -1)
-        return out.reshape(len(X), self._n_blocks_out(X), -1)
+        return out.reshape(_num_samples(X), self._n_blocks_out(X), -1)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of the (flattened) output.
 
         Parameters

@@ -1,5 +1,6 @@
 """Label maps from the marks of waves."""
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -11,7 +12,7 @@ _LABELS = {"P": 1, "QRS": 2, "T": 3}
 MARKS = ("onset", "peak", "offset")
 
 
-def wave_masks(waves, n_timepoints, *, ignore_label=-1):
+def wave_masks(waves: Sequence[str], n_timepoints: int, *, ignore_label: int = -1) -> np.ndarray:
     """Label every sample with the wave it belongs to: 0 none, 1 P, 2 QRS, 3 T.
 
     A wave covers the samples from its onset to its offset, both included. What nobody labelled gets ``ignore_label``:

@@ -33,7 +33,7 @@ class PretrainedRegressor(NeuralRegressor):
     )
 
     @property
-    def weights_(self):
+    def weights_(self) -> Any:
         """The weights and the scale of the targets, as ``pretrained`` of another estimator takes them."""
         check_is_fitted(self, "module_")
         parts = {part: getattr(self.module_, part) for part in ("backbone", "head")}
@@ -43,7 +43,7 @@ class PretrainedRegressor(NeuralRegressor):
     def _begin_fit(self):
         super()._begin_fit()
         if not self._continues():
-            vars(self).pop("pretrained_parts_", None)
+            self.__dict__.pop("pretrained_parts_", None)
 
     def _make_net(self, module, criterion, device):
         net = super()._make_net(module, criterion, device)

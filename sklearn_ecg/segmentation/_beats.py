@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -139,7 +140,7 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         "end of each beat of the record.",
     )
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn the layout of the rows and the number of beats.
 
         Parameters
@@ -161,7 +162,7 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         self._fit(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> np.ndarray:
         """Fit and transform; R peaks are detected once only.
 
         Parameters
@@ -179,7 +180,7 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         rows, located = self._fit(X)
         return self._assemble(rows, located or self._locate_all(rows))
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Cut each record into beats.
 
         Parameters
@@ -205,7 +206,7 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         rows, _ = validate_rows(self, X, reset=False)
         return self._assemble(rows, self._locate_all(rows))
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of the flattened output.
 
         Parameters

@@ -1,6 +1,7 @@
 """Impulse trains: a signal for each record that is large where it has a heartbeat and about zero elsewhere."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 from sklearn.utils.validation import check_is_fitted
 
@@ -73,7 +74,7 @@ class ImpulseTrainExtractor(SignalTransformer):
         default=0.022,
     )
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """The impulse train of each record.
 
         Parameters
@@ -96,7 +97,7 @@ class ImpulseTrainExtractor(SignalTransformer):
         rows, layout = self._read(X, reset=False)
         return map_signals(rows, layout, self.layout_out_, self._apply)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of the output.
 
         Parameters

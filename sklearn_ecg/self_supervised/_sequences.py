@@ -1,7 +1,10 @@
 """What classifiers of heartbeat sequences share: the door for segments, pre-training, embeddings."""
 
+from typing import Any, Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
@@ -36,7 +39,14 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_") or hasattr(self, "pretrained_")  # which is enough to embed
 
-    def fit(self, X, y, sample_weight=None, groups=None, X_unlabeled=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        X_unlabeled: ArrayLike | None = None,
+    ) -> Self:
         """Train the network, after pre-training it where ``X_unlabeled`` is given.
 
         An earlier :meth:`pretrain` counts with ``warm_start=True`` only, and ``X_unlabeled`` then goes on from it;
@@ -81,13 +91,13 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return super().fit(X, y, sample_weight=sample_weight, groups=groups)
         except Exception:
             if not self.warm_start:
-                vars(self).pop("pretrained_", None)  # which would make a failed fit look like a fitted one
+                self.__dict__.pop("pretrained_", None)  # which would make a failed fit look like a fitted one
             raise
         finally:
             del self._unlabeled
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def pretrain(self, X, y=None):
+    def pretrain(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from unlabelled records, anew: an earlier fit is forgotten.
 
         Parameters
@@ -109,7 +119,7 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             As :meth:`fit` does.
         """
         for name in ("module_", "net_", "pretrained_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self._begin_fit()
         X, layout = self._validate(X, reset=True)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -117,7 +127,7 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         pretrain_segments(self, X, layout, read_pretrained(self.pretrained), seed)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Embeddings of records, for models of tables.
 
         Parameters
@@ -137,7 +147,7 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         embeddings[~layout.present(X).any(axis=1)] = np.nan
         return embeddings
 
-    def reconstruct(self, X, hidden=None):
+    def reconstruct(self, X: ArrayLike, hidden: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What the pre-trained network fills in where segments are hidden from it.
 
         Parameters
@@ -220,7 +230,7 @@ class SegmentSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _begin_fit(self):
         super()._begin_fit()
         if not self.warm_start:
-            vars(self).pop("pretrained_", None)
+            self.__dict__.pop("pretrained_", None)
         check_stages(self.pretrain_stages)
         epochs_of_stages(self)
         if self.embedding_size % self.n_heads:

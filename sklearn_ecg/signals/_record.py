@@ -1,8 +1,10 @@
 """One recording and what is known about it."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._annotations import AAMI_OF_SYMBOL, FLUTTER_END, FLUTTER_ONSET, lead_index
 from ._validation import check_fs
@@ -46,7 +48,7 @@ class ECGRecord:
     signal: np.ndarray = field(repr=False)
     fs: float
     lead_names: tuple[str, ...]
-    peaks: np.ndarray = field(default=(), repr=False)
+    peaks: ArrayLike = field(default=(), repr=False)
     symbols: np.ndarray | None = field(default=None, repr=False)
     patient: str | None = None
     fiducials: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
@@ -79,22 +81,22 @@ class ECGRecord:
             object.__setattr__(self, name, value)
 
     @property
-    def n_leads(self):
+    def n_leads(self) -> Any:
         """Number of leads."""
         return self.signal.shape[0]
 
     @property
-    def n_timepoints(self):
+    def n_timepoints(self) -> Any:
         """Number of samples of a lead."""
         return self.signal.shape[1]
 
     @property
-    def duration(self):
+    def duration(self) -> Any:
         """Length in seconds."""
         return self.n_timepoints / self.fs
 
     @property
-    def target(self):
+    def target(self) -> Any:
         """AAMI class (N, S, V, F or Q) of every beat, or None where beats are not classified.
 
         Raises
@@ -108,7 +110,7 @@ class ECGRecord:
         self._refuse(self.symbols, np.isin(self.symbols, list(known)), f"symbols with a class are those in {known!r}")
         return np.array([AAMI_OF_SYMBOL[symbol] for symbol in self.symbols], dtype="U1")
 
-    def lead(self, name):
+    def lead(self, name: Any) -> Any:
         """Signal of the lead called ``name``, of shape (n_timepoints,); "II" also finds "MLII".
 
         Raises
@@ -118,7 +120,7 @@ class ECGRecord:
         """
         return self.signal[self._index(name)]
 
-    def select_leads(self, names):
+    def select_leads(self, names: Any) -> Any:
         """The same record with the leads ``names`` only, in this order.
 
         Raises
@@ -131,7 +133,7 @@ class ECGRecord:
         fiducials = {name: waves for name, waves in self.fiducials.items() if name in kept}
         return replace(self, signal=self.signal[chosen], lead_names=kept, fiducials=fiducials)
 
-    def episodes(self, onset=FLUTTER_ONSET, end=FLUTTER_END):
+    def episodes(self, onset: Any = FLUTTER_ONSET, end: Any = FLUTTER_END) -> np.ndarray:
         """Stretches between two annotation symbols, by default ventricular flutter.
 
         Returns

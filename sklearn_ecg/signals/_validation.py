@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from math import isclose
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import validate_data
 
 from ._annotations import STANDARD_LEADS, lead_index
@@ -85,7 +87,7 @@ class BeatLayout:
         return ~np.isnan(X[:, :: self.beat.n_features])
 
 
-def flatten_leads(X, side=None):
+def flatten_leads(X: ArrayLike, side: ArrayLike | None = None) -> np.ndarray:
     """Flatten records into 2-D rows: lead after lead, side features last.
 
     Parameters
@@ -117,7 +119,7 @@ def flatten_leads(X, side=None):
     return np.hstack([rows, side])
 
 
-def unflatten_leads(X, n_leads=1, n_side_features=0):
+def unflatten_leads(X: ArrayLike, n_leads: int = 1, n_side_features: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Read 2-D rows as records and side features; the inverse of :func:`flatten_leads`.
 
     Parameters
@@ -345,7 +347,7 @@ def _flatten_cube(X, wanted=_ROWS):
     return X.reshape(len(X), X.shape[1] * X.shape[2]), tuple(X.shape[1:])
 
 
-def flatten_records(X):
+def flatten_records(X: ArrayLike) -> Any:
     """Rows and the shape (n_leads, n_timepoints) of one record, None where ``X`` is 2-D; swapped axes are an error."""
     rows, cube = _flatten_cube(X)
     if cube is not None:
