@@ -6,6 +6,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # without it scikit-learn skips checks; sci
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests that start two processes must not ask for four cores
 
 import hashlib
+import signal
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,16 @@ def data_home():
     if chosen is None or not Path(chosen).expanduser().is_dir():
         pytest.skip("no real recordings: set SKLEARN_ECG_DATA")
     return Path(chosen).expanduser()
+
+
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def interrupts(request):
+    """SIGINT raises KeyboardInterrupt, even where it was ignored: jobs in the background inherit that."""
+    outside = signal.signal(signal.SIGINT, request.param)
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+    signal.signal(signal.SIGINT, outside)
 
 
 class _Handler(SimpleHTTPRequestHandler):
