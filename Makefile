@@ -2,6 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PEERS := .venv-peers
 DATA ?=
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint peers clean
 

@@ -8,13 +8,11 @@ differ from the usual beat of their record.
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-import torch
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -114,7 +112,6 @@ def main():
     parser.add_argument("--patients", type=int, default=96, help="synthetic patients")
     parser.add_argument("--epochs", type=int, help="passes over the training beats")
     args = parser.parse_args()
-    torch.set_num_threads(min(2, os.cpu_count()))
     start = time.perf_counter()
 
     X, y, n_patients, test = load_beats(args)

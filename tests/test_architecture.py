@@ -1,8 +1,11 @@
 """The rules of the house: who imports whom, what an import costs, shared parameters, file sizes."""
 
+import argparse
 import ast
 import inspect
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import sklearn_ecg
+from benchmarks._results import add_threads
 from sklearn_ecg._base_classifier import NeuralClassifier
 from sklearn_ecg._parameters import (
     CLASSIFIER_CONSTRAINTS,
@@ -180,3 +184,32 @@ def test_shared_parameters_are_worded_alike(name):
     for key in (SHARED_DEFAULTS | CLASSIFIER_DEFAULTS).keys() - differs:
         if key in entries:
             assert entries[key][1:] == reference[key][1:]
+
+
+ROOT = PACKAGE.parent
+SCRIPTS = sorted(path for folder in ("benchmarks", "examples", "sklearn_ecg") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_s_number_of_threads_is_overridden(path):
+    source = path.read_text(encoding="utf-8")
+    for chosen in re.findall(r"set_num_threads\((.*)\)", source):
+        assert chosen == "args.threads" and "add_threads(parser)" in source
+    assert not re.search(r"environ(\.update|\[[^]]*(THREAD|variable)[^]]*\] *=)", source)
+
+
+@pytest.mark.parametrize("module", ["benchmarks.rpeaks", "benchmarks.intervals.__main__"])
+def test_benchmarks_keep_the_threads_of_the_environment(module):
+    code = f"import os, {module}; print(os.environ['OMP_NUM_THREADS'], os.environ['MKL_NUM_THREADS'])"
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    environment.pop("MKL_NUM_THREADS", None)
+    told = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout.split() == ["3", "1"], told.stderr
+
+
+@pytest.mark.parametrize(("set_to", "threads"), [(None, 1), ("3", 3), ("2,1", 2)])
+def test_benchmarks_take_the_threads_of_the_environment(set_to, threads, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS") if set_to is None else monkeypatch.setenv("OMP_NUM_THREADS", set_to)
+    parser = argparse.ArgumentParser()
+    add_threads(parser)
+    assert parser.parse_args([]).threads == threads and parser.parse_args(["--threads", "5"]).threads == 5
