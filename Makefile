@@ -2,7 +2,6 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PEERS := .venv-peers
 DATA ?=
-export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint peers clean
 

@@ -195,6 +195,8 @@ def test_nobody_s_number_of_threads_is_overridden(path):
     source = path.read_text(encoding="utf-8")
     for chosen in re.findall(r"set_num_threads\((.*)\)", source):
         assert chosen == "args.threads" and "add_threads(parser)" in source
+    if path.parent.name == "examples":
+        assert source.index('os.environ.setdefault("OMP_NUM_THREADS", "1")') < source.index("import matplotlib")
     assert not re.search(r"environ(\.update|\[[^]]*(THREAD|variable)[^]]*\] *=)", source)
 
 
