@@ -89,6 +89,12 @@ def command_line(argv=None):
     return shlex.join(["python", "-m", f"benchmarks.{name}", *kept])
 
 
+def add_threads(parser):
+    """Give ``parser`` the option ``--threads``: by default those of OMP_NUM_THREADS, and one where that is not set."""
+    usual = int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0])
+    parser.add_argument("--threads", type=int, default=usual, help="of torch; by default OMP_NUM_THREADS, or 1")
+
+
 def environment():
     """Versions, number of processors and of torch's threads."""
     torch = sys.modules.get("torch")

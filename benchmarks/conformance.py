@@ -90,8 +90,9 @@ def done_before(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--missing", action="store_true", help="run only what the results file lacks")
+    _results.add_threads(parser)
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     done = done_before(_results.RESULTS / f"{NAME}.json") if args.missing else {}
     for name in sklearn_ecg.__all__:
         if name in done:
@@ -109,7 +110,7 @@ def write(done, args):
     _results.write_results(
         NAME,
         {
-            "protocol": "check_estimator with SCIPY_ARRAY_API=1 on default-constructed estimators, 1 torch thread; "
+            "protocol": "check_estimator with SCIPY_ARRAY_API=1 on default-constructed estimators; "
             "GANSampler has n_steps=20 and PeriodicVAE max_epochs=5, since the suite fits some sixty times",
             "metrics": {"failures": {name: failures for name, (_, failures) in done.items()}},
             "caption": "scikit-learn's checks on default-constructed estimators",

@@ -21,7 +21,7 @@ from sklearn_ecg.augmentation import GANSampler
 from sklearn_ecg.metrics import memorisation
 from sklearn_ecg.preprocessing import PATIENT_FEATURES
 
-from ._results import cpu_timer, write_results
+from ._results import add_threads, cpu_timer, write_results
 from .arrhythmia.data import load
 
 CLASSES = ("N", "S", "V", "F")
@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--steps", type=int, default=inspect.signature(GANSampler).parameters["n_steps"].default)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -16,7 +16,7 @@ import torch
 
 from sklearn_ecg import CNNLSTMAttention
 
-from ._results import cpu_timer, write_results
+from ._results import add_threads, cpu_timer, write_results
 
 N_TIMEPOINTS, N_SIDE, N_CLASSES = 256, 4, 4
 
@@ -70,7 +70,7 @@ def main():
     parser.add_argument("--n-beats", type=int, default=8192)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -6,9 +6,14 @@ A network is trained on synthetic beats; Grad-CAM and integrated gradients show 
 of patients it has not seen.
 
     python examples/plot_grad_cam.py [FIGURE]
+
+The figure is saved as ``plot_grad_cam.png``, or as FIGURE.
 """
 
+import os
 import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads are slower for networks this small
 
 import matplotlib
 
@@ -57,5 +62,6 @@ for row, (method, relevance) in zip(axes, found.items(), strict=True):
         titles=[f"{name}, {method}" for name in classes],
         ax=row,
     )
-if len(sys.argv) > 1:
-    figure.savefig(sys.argv[1], dpi=120)
+path = sys.argv[1] if len(sys.argv) > 1 else "plot_grad_cam.png"
+figure.savefig(path, dpi=120)
+print(f"figure saved as {path}")

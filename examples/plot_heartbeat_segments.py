@@ -6,9 +6,14 @@ Synthetic records are cut into heartbeat segments. A network learns to fill in s
 from a few labels, which records hold a ventricular beat; its attention shows the segments that weigh most.
 
     python examples/plot_heartbeat_segments.py [FIGURE]
+
+The figure is saved as ``plot_heartbeat_segments.png``, or as FIGURE.
 """
 
+import os
 import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads are slower for networks this small
 
 import matplotlib
 
@@ -20,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ecg import BeatSegmenter, ECGSLClassifier
 from sklearn_ecg.datasets import make_ecg
-from sklearn_ecg.preprocessing import flatten_leads
+from sklearn_ecg.preprocessing import detect_r_peaks, flatten_leads
 
 FS, N_UNLABELLED, N_LABELLED, N_TEST = 100.0, 80, 24, 60
 
@@ -71,25 +76,36 @@ filled, _ = network.reconstruct(beats[shown : shown + 1], hidden=hidden)
 error, variance = np.mean((filled[0, :, 0] - beats[shown, :, :48])[hidden[0]] ** 2), np.nanvar(beats[:, :, :48])
 print(f"hidden segments of the record below: squared error {error / variance:.2f} of the signals' variance")
 
-figure, axes = plt.subplots(3, 1, figsize=(9.5, 7.5), layout="constrained")
-time, n_segments = np.arange(48) / 48, present.sum()
-for place in range(n_segments):
-    axes[0].plot(place + time, beats[shown, place, :48], color="0.3", linewidth=1)
-    if hidden[0, place]:
-        axes[0].plot(place + time, filled[0, place, 0], color="tab:red")
-axes[0].set(ylabel="mV", title="heartbeat segments; in red, what was filled in where they were hidden")
 
 # %%
-# Its attention, and the record as it was.
-axes[1].bar(np.arange(n_segments) + 0.5, network.beat_attention(beats[shown : shown + 1])[0, :n_segments])
-axes[1].set(xlabel="segment", ylabel="attention")
+# Where the segments lie in the record: from 0.35 RR intervals before each R peak to 0.65 after it, as far as they are
+# whole.
 record = records[test[shown]]
-axes[2].plot(np.arange(record.signal.shape[1]) / FS, record.signal[0], color="0.3", linewidth=1)
+peaks = detect_r_peaks(record.signal, fs=FS)
+before, after = np.diff(peaks, prepend=2 * peaks[0] - peaks[1]), np.diff(peaks, append=2 * peaks[-1] - peaks[-2])
+rr = (before + after) / 2
+whole = (peaks - 0.35 * rr >= 0) & (peaks + 0.65 * rr < record.n_timepoints)
+starts, lengths = ((peaks - 0.35 * rr) / FS)[whole], rr[whole] / FS
+
+# %%
+# The record and what each of its beats is; its segments, and what was filled in; the attention to them.
+figure, axes = plt.subplots(3, 1, figsize=(9.5, 7.5), layout="constrained", sharex=True)
+axes[0].plot(np.arange(record.n_timepoints) / FS, record.signal[0], color="0.3", linewidth=1)
 for peak, symbol in zip(record.peaks, record.symbols, strict=True):
-    axes[2].annotate(symbol, (peak / FS, record.signal[0].max()), color="tab:red" if symbol == "V" else "0.3")
-axes[2].set(xlabel="time in seconds", ylabel="mV")
-axes[2].margins(y=0.15)
-for ax in axes[:2]:
-    ax.set_xlim(0, n_segments)
-if len(sys.argv) > 1:
-    figure.savefig(sys.argv[1], dpi=120)
+    place = (peak / FS, record.signal[0].max() + 0.1)
+    axes[0].annotate(symbol, place, ha="center", color="tab:red" if symbol == "V" else "0.3")
+axes[0].set(ylabel="mV", title="a record: N normal, V ventricular beats")
+axes[0].margins(y=0.2)
+for place, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+    time = start + np.arange(48) / 48 * length
+    axes[1].plot(time, beats[shown, place, :48], color="0.3", linewidth=1)
+    if hidden[0, place]:
+        axes[1].plot(time, filled[0, place, 0], color="tab:red")
+axes[1].set(ylabel="mV", title="its segments; in red, what was filled in where they were hidden")
+weights = network.beat_attention(beats[shown : shown + 1])[0, : len(starts)]
+axes[2].bar(peaks[whole] / FS, weights, width=0.3)
+axes[2].set(xlabel="time in seconds", ylabel="attention", title="how much each segment weighs, at its R peak")
+axes[2].set_xlim(0, record.n_timepoints / FS)
+path = sys.argv[1] if len(sys.argv) > 1 else "plot_heartbeat_segments.png"
+figure.savefig(path, dpi=120)
+print(f"figure saved as {path}")

@@ -7,10 +7,14 @@ has not seen follow from what it finds, and are compared with the reference.
 
     python examples/plot_intervals.py [FIGURE] [--data PATH]
 
-The records are synthetic; with ``--data``, those of LUDB in that folder, with the cardiologists' marks of lead II.
+The figure is saved as ``plot_intervals.png``, or as FIGURE. The records are synthetic; with ``--data``, those of LUDB
+in that folder, with the cardiologists' marks of lead II.
 """
 
 import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads are slower for networks this small
 
 import matplotlib
 
@@ -27,7 +31,7 @@ from sklearn_ecg.preprocessing import wave_intervals, wave_masks
 
 COLOURS = {"P": "#009E73", "QRS": "#D55E00", "T": "#0072B2"}
 parser = argparse.ArgumentParser()
-parser.add_argument("figure", nargs="?")
+parser.add_argument("figure", nargs="?", default="plot_intervals.png")
 parser.add_argument("--data")
 args = parser.parse_args()
 
@@ -96,13 +100,9 @@ for number, (wave, colour) in enumerate(COLOURS.items(), start=1):
     shaded = {"where": labels == number, "transform": ax.get_xaxis_transform(), "linewidth": 0}
     ax.fill_between(time, 0, 1, color=colour, alpha=0.3, label=wave, **shaded)
 heart_rate, pr, qrs, qt, qtc = model.intervals(record[None])[0]
-ax.set(
-    title=f"{heart_rate:.0f} bpm, PR {pr:.0f} ms, QRS {qrs:.0f} ms, QT {qt:.0f} ms, QTc {qtc:.0f} ms",
-    xlabel="time (s)",
-    ylabel="lead II (mV)",
-    xlim=(0, time[-1]),
-)
-ax.legend(loc="upper right", ncols=3)
+ax.set_title(f"{heart_rate:.0f} bpm, PR {pr:.0f} ms, QRS {qrs:.0f} ms, QT {qt:.0f} ms, QTc {qtc:.0f} ms", loc="left")
+ax.set(xlabel="time (s)", ylabel="lead II (mV)", xlim=(0, time[-1]))
+ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, borderaxespad=0.2)
 IntervalAgreementDisplay.from_predictions(true, measured, ax=figure.add_subplot(bottom))
-if args.figure:
-    figure.savefig(args.figure, dpi=120)
+figure.savefig(args.figure, dpi=120)
+print(f"figure saved as {args.figure}")

@@ -7,9 +7,14 @@ convolves it with impulses: where there is an impulse there is a beat. The impul
 so that heart rate and rhythm are free to choose, and no real ECG takes part in what is sampled.
 
     python examples/plot_periodic_vae.py [FIGURE]
+
+The figure is saved as ``plot_periodic_vae.png``, or as FIGURE.
 """
 
+import os
 import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads are slower for networks this small
 
 import matplotlib
 
@@ -87,5 +92,6 @@ for row, (name, signals) in zip(axes, samples.items(), strict=True):
     row[0].set_ylabel("mV")
 for ax in axes[-1]:
     ax.set_xlabel("time in seconds")
-if len(sys.argv) > 1:
-    figure.savefig(sys.argv[1], dpi=120)
+path = sys.argv[1] if len(sys.argv) > 1 else "plot_periodic_vae.png"
+figure.savefig(path, dpi=120)
+print(f"figure saved as {path}")

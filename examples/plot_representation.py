@@ -7,9 +7,14 @@ would like to find ECG. One finds waves that fade in one place while others grow
 the signals themselves moves each wave to its new place.
 
     python examples/plot_representation.py [FIGURE]
+
+The figure is saved as ``plot_representation.png``, or as FIGURE.
 """
 
+import os
 import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads are slower for networks this small
 
 import matplotlib
 
@@ -76,5 +81,7 @@ for ax, (name, path) in zip(axes, paths.items(), strict=True):
         share = place / (len(path) - 1)
         ax.plot(time, path[place] - 1.3 * 8 * share, color=plt.cm.viridis(0.9 * share), linewidth=1)
     ax.set(title=name, xlabel="time in seconds", yticks=[])
-if len(sys.argv) > 1:
-    figure.savefig(sys.argv[1], dpi=110)
+axes[0].set_ylabel("from one ECG (top) to the other (bottom)")
+path = sys.argv[1] if len(sys.argv) > 1 else "plot_representation.png"
+figure.savefig(path, dpi=110)
+print(f"figure saved as {path}")

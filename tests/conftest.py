@@ -19,14 +19,6 @@ import pytest
 from sklearn_ecg.datasets._wfdb import quiet_wfdb
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C raises KeyboardInterrupt, even where the shell has the process ignore it, as one in the background."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 @pytest.fixture(scope="session")
 def data_home():
     """Folder of real recordings; tests that need it are skipped without."""
@@ -35,6 +27,16 @@ def data_home():
     if chosen is None or not Path(chosen).expanduser().is_dir():
         pytest.skip("no real recordings: set SKLEARN_ECG_DATA")
     return Path(chosen).expanduser()
+
+
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def interrupts(request):
+    """SIGINT raises KeyboardInterrupt, even where it was ignored: jobs in the background inherit that."""
+    outside = signal.signal(signal.SIGINT, request.param)
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+    signal.signal(signal.SIGINT, outside)
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -1,7 +1,10 @@
 """The rules of the house: who imports whom, what an import costs, shared parameters, file sizes."""
 
+import argparse
 import ast
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import sklearn_ecg
+from benchmarks._results import add_threads
 
 PACKAGE = Path(sklearn_ecg.__file__).parent
 GROUND = {"parameters", "signals"}
@@ -91,3 +95,34 @@ def test_imports_leave_the_heavy_packages_alone(module):
     )
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert not HEAVY & set(loaded)
+
+
+ROOT = PACKAGE.parent
+SCRIPTS = sorted(path for folder in ("benchmarks", "examples", "sklearn_ecg") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_s_number_of_threads_is_overridden(path):
+    source = path.read_text(encoding="utf-8")
+    for chosen in re.findall(r"set_num_threads\((.*)\)", source):
+        assert chosen == "args.threads" and "add_threads(parser)" in source
+    if path.parent.name == "examples":
+        assert source.index('os.environ.setdefault("OMP_NUM_THREADS", "1")') < source.index("import matplotlib")
+    assert not re.search(r"environ(\.update|\[[^]]*(THREAD|variable)[^]]*\] *=)", source)
+
+
+@pytest.mark.parametrize("module", ["benchmarks.rpeaks", "benchmarks.intervals.__main__"])
+def test_benchmarks_keep_the_threads_of_the_environment(module):
+    code = f"import os, {module}; print(os.environ['OMP_NUM_THREADS'], os.environ['MKL_NUM_THREADS'])"
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    environment.pop("MKL_NUM_THREADS", None)
+    told = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout.split() == ["3", "1"], told.stderr
+
+
+@pytest.mark.parametrize(("set_to", "threads"), [(None, 1), ("3", 3), ("2,1", 2)])
+def test_benchmarks_take_the_threads_of_the_environment(set_to, threads, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS") if set_to is None else monkeypatch.setenv("OMP_NUM_THREADS", set_to)
+    parser = argparse.ArgumentParser()
+    add_threads(parser)
+    assert parser.parse_args([]).threads == threads and parser.parse_args(["--threads", "5"]).threads == 5

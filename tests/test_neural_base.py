@@ -242,8 +242,7 @@ class _Interrupt(Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_interrupt_keeps_the_weights_and_is_raised_again(classifier, data):
+def test_interrupt_keeps_the_weights_and_is_raised_again(classifier, data, interrupts):
     X, y = data
     classifier.set_params(callbacks=[_Interrupt(by_signal=True)], max_epochs=50)
     with pytest.raises(KeyboardInterrupt):
@@ -259,8 +258,7 @@ def test_callback_may_stop_the_training(classifier, data):
     assert classifier.set_params(callbacks=[_Interrupt(by_signal=False)], max_epochs=50).fit(X, y).n_iter_ == 2
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_fitted_estimator_does_not_hold_the_data(classifier, data):
+def test_fitted_estimator_does_not_hold_the_data(classifier, data, interrupts):
     X, y = (part.copy() for part in data)
     alive = weakref.ref(X)
     fitted = classifier.set_params(early_stopping=True, callbacks=[_Interrupt(by_signal=True)])

@@ -509,8 +509,7 @@ def test_a_class_of_one_row_or_of_validation_rows_alone_is_sampled():
     assert all(np.isfinite(stopped.sample(3, y=label)).all() for label in stopped.classes_)
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_mixtures_follow_the_network_that_is_trained_on(either, X):
+def test_mixtures_follow_the_network_that_is_trained_on(either, X, interrupts):
     fitted = either.set_params(warm_start=True, annealing=None).fit(X)
     for n_components in (2, None, 3):
         fitted.set_params(n_components=n_components).fit(X)

@@ -8,7 +8,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_ecg import ECGScaler
-from sklearn_ecg.plotting import AttentionDisplay, BeatClassDisplay, HistoryDisplay, SaliencyDisplay
+from sklearn_ecg.plotting import (
+    AttentionDisplay,
+    BeatClassDisplay,
+    HistoryDisplay,
+    IntervalAgreementDisplay,
+    SaliencyDisplay,
+)
 from sklearn_ecg.signals._validation import RowLayout, flatten_leads
 
 FS = 100
@@ -248,3 +254,21 @@ def test_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install sklearn_ecg\[plot\]"):
         BeatClassDisplay.from_beats(*make_beats(), fs=FS)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_limits_of_agreement_are_beside_the_frame(share):
+    rng = np.random.default_rng(0)
+    true = np.column_stack([rng.uniform(50, 90, 20), rng.uniform(120, 200, 20)])
+    _, ax = plt.subplots(layout="constrained")
+    display = IntervalAgreementDisplay.from_predictions(
+        true, true + rng.normal(size=true.shape), targets=["heart_rate", "pr"], ax=ax if share else None
+    )
+    display.figure_.canvas.draw()
+    for panel, agreement in zip(display.ax_, display.agreements.values(), strict=True):
+        frame = panel.get_window_extent()
+        texts = {text.get_text(): text.get_window_extent() for text in panel.texts}
+        assert set(texts) == {f"{value:.1f}" for value in (agreement.bias, agreement.low, agreement.high)}
+        assert all(box.x0 > frame.x1 for box in texts.values())
+        others = [other.get_tightbbox() for other in display.ax_ if other is not panel]
+        assert not any(box.overlaps(other) for box in texts.values() for other in others)

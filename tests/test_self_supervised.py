@@ -246,8 +246,7 @@ class _InterruptsAt:
         return signals
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_interrupt_keeps_what_was_pretrained_and_is_raised_again(clf, records):
+def test_interrupt_keeps_what_was_pretrained_and_is_raised_again(clf, records, interrupts):
     X, y = records
     clf.set_params(augment=_InterruptsAt(5), pretrain_epochs=3)  # the second epoch of the second stage
     with pytest.raises(KeyboardInterrupt):

@@ -17,10 +17,10 @@ where it was. ``--device`` is not asked for: the estimators take a GPU where the
 """
 
 import argparse
-import os
 
 import torch
 
+from .._results import add_threads
 from . import ablation, adapt, explain, figures, new_patients, select, tables
 
 PROTOCOLS = {
@@ -47,7 +47,7 @@ def main():
     parser.add_argument("--resume", action="store_true", help="read the fits that are kept")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
+    add_threads(parser)
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
     if args.on not in ON.get(args.protocol, tables.PROTOCOLS):

@@ -17,10 +17,10 @@ where it was.
 """
 
 import argparse
-import os
 
 import torch
 
+from .._results import add_threads
 from . import apnea, attention, ideas, mitbih, pretraining, ptbxl, quality, saliency
 
 TASKS = {
@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--resume", action="store_true", help="read the fits that are kept")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-draws", type=int, default=10, help="draws of the labels in task pretraining")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
+    add_threads(parser)
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

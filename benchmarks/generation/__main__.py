@@ -12,10 +12,10 @@ where it was.
 """
 
 import argparse
-import os
 
 import torch
 
+from .._results import add_threads
 from . import beats, leads
 
 TASKS = {"leads": leads.leads, "select": beats.select, "beats": beats.beats}
@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, help="of the periodic network on the soft train (5), of beats (3)")
     parser.add_argument("--classifiers", nargs="+", choices=beats.CLASSIFIERS, default=list(beats.CLASSIFIERS))
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
+    add_threads(parser)
     parser.add_argument("--only", choices=leads.NETS, help="fit this network of task leads, and report nothing")
     parser.add_argument("--skip", type=int, default=0, help="with --only: seeds to leave out before that of the fit")
     args = parser.parse_args()

@@ -17,10 +17,12 @@ import argparse
 import os
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # before NumPy is imported
+for variable in THREAD_VARIABLES:
+    os.environ.setdefault(variable, "1")  # before NumPy is imported
 
 import torch  # noqa: E402
 
+from .._results import add_threads  # noqa: E402
 from . import delineators, experiments, regressors, robustness, speed  # noqa: E402
 
 TASKS = {
@@ -40,7 +42,7 @@ def main():
     parser.add_argument("--peers-python", help="interpreter that has neurokit2 (make peers)")
     parser.add_argument("--resume", action="store_true", help="read the fits that are kept")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

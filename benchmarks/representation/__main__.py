@@ -18,6 +18,7 @@ import argparse
 
 import torch
 
+from .._results import add_threads
 from . import interpolation, reconstruction, sweep, unpunished, waves
 
 EXPERIMENTS = {
@@ -38,7 +39,7 @@ def main():
     parser.add_argument("--resume", action="store_true", help="read the fits that are kept")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -135,15 +135,16 @@ class IntervalAgreementDisplay:
         return self
 
     def _mark(self, panel, value, line):
-        """A line across the panel with its value at the right end."""
+        """A line across the panel with its value beside the right end, where no other line or dot is."""
         panel.axhline(value, color=VERMILION, linestyle=line, linewidth=1.4)
         panel.annotate(
             f"{round(value, 1) + 0.0:.1f}",  # no -0.0
             (1, value),
             xycoords=("axes fraction", "data"),
-            xytext=(-3, 3),
+            xytext=(4, 0),
             textcoords="offset points",
-            ha="right",
+            ha="left",
+            va="center",
             fontsize="small",
             color=VERMILION,
         )
