@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_val_predict
 from torch import nn
 
 from sklearn_ecg import ECGResampler, WaveDelineator
 from sklearn_ecg.datasets import make_ecg
-from sklearn_ecg.delineation import waves_from_proba
+from sklearn_ecg.delineation import cross_val_wave_proba, waves_from_proba
 from sklearn_ecg.delineation._mending import mend_rows
 from sklearn_ecg.metrics import fiducial_report
 from sklearn_ecg.preprocessing import wave_masks
@@ -224,7 +225,7 @@ def test_labels_of_other_patients_are_predicted_fold_by_fold(record):
     y = wave_masks(waves, X.shape[1])
     model = WaveDelineator(**SETTINGS | {"channels": (4,), "max_epochs": 2})
     cv = KFold(2)
-    with pytest.raises(ValueError, match=r"No label of y is ignore_label=-1; .* or predict_wave_proba fold by fold\."):
+    with pytest.raises(ValueError, match=r"No label of y is ignore_label=-1; .* use delineation.cross_val_wave_proba"):
         cross_val_predict(model, X, y, cv=cv, method="predict_proba")
     predicted = cross_val_predict(model, X, y, cv=cv)
     for train, test in cv.split(X):
@@ -240,3 +241,21 @@ def test_a_label_that_is_not_there_cannot_be_ignored(record):
     ):
         model.fit(record[0], y)
     assert model.set_params(ignore_label=None).fit(record[0], y).classes_.tolist() == [0, 2]
+
+
+class TestHeldOutProbabilities:
+    def test_each_record_by_a_fit_on_the_others(self):
+        X, waves = synthetic(8, 2)
+        X, y, groups = X[:, 0], wave_masks(waves, X.shape[2]), np.arange(8) % 4
+        model = WaveDelineator(**SETTINGS | {"channels": (4, 4), "max_epochs": 2})
+        proba = cross_val_wave_proba(model, X, y, groups=groups, cv=GroupKFold(2))
+        train, test = next(GroupKFold(2).split(X, None, groups))
+        fitted = clone(model).fit(X[train], y[train])
+        assert proba.shape == (8, X.shape[1], 4)
+        np.testing.assert_allclose(proba[test], fitted.predict_wave_proba(X[test]))
+
+    def test_splits_that_leave_records_out_are_refused(self, record):
+        X, waves = record
+        model = WaveDelineator(**SETTINGS | {"channels": (4, 4), "max_epochs": 1})
+        with pytest.raises(ValueError, match="cv must put each record in one test fold"):
+            cross_val_wave_proba(model, X, wave_masks(waves, 800), cv=ShuffleSplit(1, test_size=1, random_state=0))

@@ -84,25 +84,15 @@ def make_beats(
     >>> beats.data.shape[1], beats.n_leads, beats.n_side_features
     (260, 1, 4)
     """
-    if not isinstance(n_records, (int, np.integer)) or n_records < 1:
-        raise ValueError(f"n_records must be a positive integer, got {n_records!r}.")
-    if not (np.isfinite(duration) and duration > 0):
-        raise ValueError(f"duration must be a positive number of seconds, got {duration!r}.")
+    _check_amount(n_records, duration)
     fs, leads = check_fs(fs, low=80.0), check_leads(leads)
     window, side_features = tuple(window), list(side_features or ())
     random_state = check_random_state(random_state)
     seeds = random_state.randint(np.iinfo(np.int32).max, size=n_records)
     records = [_patient(seed, f"synthetic{i:03d}", duration, fs, leads) for i, seed in enumerate(seeds)]
-    beats = extract_beats(
-        [record.signal for record in records],
-        [record.peaks for record in records],
-        fs=fs,
-        window=window,
-        n_timepoints=n_timepoints,
-        side_features=side_features,
-        bandpass=bandpass,
-        scale=scale,
-    )
+    form = {"window": window, "n_timepoints": n_timepoints, "side_features": side_features}
+    signals, peaks = [record.signal for record in records], [record.peaks for record in records]
+    beats = extract_beats(signals, peaks, fs=fs, bandpass=bandpass, scale=scale, **form)
     symbol = np.concatenate([record.symbols for record in records])
     names = np.array([record.name for record in records])[beats.record]
     bunch = Bunch(
@@ -120,6 +110,13 @@ def make_beats(
         DESCR=_ABOUT,
     )
     return as_requested(bunch, n_timepoints, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def _check_amount(n_records, duration):
+    if not isinstance(n_records, (int, np.integer)) or n_records < 1:
+        raise ValueError(f"n_records must be a positive integer, got {n_records!r}.")
+    if not (np.isfinite(duration) and duration > 0):
+        raise ValueError(f"duration must be a positive number of seconds, got {duration!r}.")
 
 
 def _patient(seed, name, duration, fs, leads):

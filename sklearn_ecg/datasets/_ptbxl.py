@@ -123,11 +123,7 @@ def fetch_ptbxl(
     folder, table = _provide(data_home, download_if_missing, records, _check_folds(folds), fs)
     names, class_of = _classes(folder / _STATEMENTS, task)
     people = {"age": np.array([_age(row["age"]) for row in table]), "sex": np.array([int(row["sex"]) for row in table])}
-    paths = [row[_PATH_COLUMN[fs]] for row in table]
-    data, _ = read_rows(folder, paths, leads, fs=fs, n_timepoints=_SECONDS * fs, n_more=len(side_features))
-    for place, feature in enumerate(side_features, start=-len(side_features)):
-        data[:, place] = people[feature]
-    warn_of_unknown("age", people["age"], side_features)
+    data = _read_signals(folder, [row[_PATH_COLUMN[fs]] for row in table], leads, fs, side_features, people)
     bunch = Bunch(
         data=data,
         target=_indicator([row["scp_codes"] for row in table], names, class_of, min_likelihood),
@@ -150,6 +146,15 @@ def fetch_ptbxl(
         bunch.intervals, bunch.interval_names = intervals_of(bunch.features)
         bunch.DESCR += ABOUT
     return as_requested(bunch, _SECONDS * fs, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def _read_signals(folder, paths, leads, fs, side_features, people):
+    """Rows of signals, with the side features behind them."""
+    data, _ = read_rows(folder, paths, leads, fs=fs, n_timepoints=_SECONDS * fs, n_more=len(side_features))
+    for place, feature in enumerate(side_features, start=-len(side_features)):
+        data[:, place] = people[feature]
+    warn_of_unknown("age", people["age"], side_features)
+    return data
 
 
 def _check_folds(folds):

@@ -129,10 +129,7 @@ def make_ecg(
     noise = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
     check_numbers(positive, {**others, **noise})
     check_fastest(heart_rate, heart_rate)
-    unknown = set(waves or {}) - set(NORMAL)
-    if unknown:
-        raise ValueError(f"Unknown wave(s) {sorted(unknown)}; known are {list(NORMAL)}.")
-    normal = {**NORMAL, **(waves or {})}
+    normal = _normal_beat(waves)
     return simulate(
         check_random_state(random_state),
         duration=duration,
@@ -151,6 +148,13 @@ def make_ecg(
         },
         name=name,
     )
+
+
+def _normal_beat(waves):
+    unknown = set(waves or {}) - set(NORMAL)
+    if unknown:
+        raise ValueError(f"Unknown wave(s) {sorted(unknown)}; known are {list(NORMAL)}.")
+    return {**NORMAL, **(waves or {})}
 
 
 def simulate(

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import log_softmax
 
 from ..preprocessing import WAVE_DTYPE
-from ..signals._validation import RowLayout, check_fs
+from ..signals._validation import RowLayout, as_array, check_fs
 from ._mending import find_runs, mend_rows
 from ._spans import find_between
 
@@ -51,7 +51,7 @@ def waves_from_proba(proba: ArrayLike, X: ArrayLike, *, fs: float) -> list:
     >>> waves_from_proba(proba, X, fs=100)[0].tolist()
     [('QRS', 45, 50, 54)]
     """
-    fs, X, proba = check_fs(fs), np.asarray(X, dtype=np.float64), np.asarray(proba, dtype=np.float64)
+    fs, X, proba = check_fs(fs), as_array(X, "X").astype(np.float64), as_array(proba, "proba").astype(np.float64)
     signals = X[:, None] if X.ndim == 2 else X
     if signals.ndim != 3 or proba.shape != (len(signals), signals.shape[2], 4):
         raise ValueError(

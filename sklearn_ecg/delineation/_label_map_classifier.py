@@ -121,8 +121,7 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
             raise ValueError(
                 f"No label of y is ignore_label={self.ignore_label!r}; they are {labels}. Where all is labelled, set "
                 "ignore_label=None. scikit-learn's cross_val_predict numbers the labels of each column anew for "
-                'method="predict_proba", which no label map survives: use method="predict", or predict_wave_proba fold '
-                "by fold."
+                'method="predict_proba", which no label map survives: use delineation.cross_val_wave_proba.'
             )
 
     def _at_rate(self, X, layout, fs):
@@ -165,8 +164,8 @@ class LabelMapClassifier(ClassifierMixin, NeuralEstimator):
         scikit-learn's ``cross_val_predict`` cannot use this method with label maps: for ``method="predict_proba"`` it
         numbers the labels of each column anew, so that one number means another wave from column to column. With
         ``ignore_label`` the fit then says so; without, ``cross_val_predict`` itself fails with an IndexError.
-        ``method="predict"`` is given the labels as they are; for probabilities, fit each fold and take
-        :meth:`predict_wave_proba`.
+        ``method="predict"`` is given the labels as they are; probabilities are what
+        :func:`~sklearn_ecg.delineation.cross_val_wave_proba` is for.
         """
         proba = softmax(self._scores(X), axis=1)
         return proba[:, :, 0] if self.n_columns_ == 1 else list(np.moveaxis(proba, 2, 0))

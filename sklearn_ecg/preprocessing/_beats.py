@@ -129,16 +129,9 @@ def extract_beats(
     blocks, chosen_names = [], []
     for index, (signal, beats_at, names) in enumerate(records):
         chosen = _choose_leads(leads, names, len(signal), index)
-        signal = _filtered(signal[chosen], band)
-        rhythm = _intervals(beats_at, fs, max_rr)
+        signal, rhythm = _filtered(signal[chosen], band), _intervals(beats_at, fs, max_rr)
         side = _side_of_record(signal[0], beats_at, rhythm, side_features, fs)
-        if scale == "record":
-            signal = _standardise(signal)
-        cut = _cut_windows(signal, beats_at, grid)  # (n_beats, n_leads, n_timepoints)
-        if scale == "beat":
-            cut = _standardise(cut)
-        if scale == "late" and len(cut):
-            cut = _deviation(cut, RecordBeats(rhythm[0], rhythm[1], np.zeros((len(cut), 1)), fs).late)
+        cut = _scaled_beats(signal, beats_at, rhythm, grid, fs, scale)
         blocks.append(np.hstack([cut.reshape(len(cut), cut.shape[1] * n_timepoints), side]))
         chosen_names.append(None if names is None else tuple(names[i] for i in chosen))
     widths = sorted({block.shape[1] for block in blocks})
@@ -155,6 +148,16 @@ def extract_beats(
         n_leads=n_leads,
         n_side_features=len(side_features),
     )
+
+
+def _scaled_beats(signal, beats_at, rhythm, grid, fs, scale):
+    """Windows (n_beats, n_leads, n_timepoints) of one record, scaled as ``scale`` says."""
+    cut = _cut_windows(_standardise(signal) if scale == "record" else signal, beats_at, grid)
+    if scale == "beat":
+        return _standardise(cut)
+    if scale == "late" and len(cut):
+        return _deviation(cut, RecordBeats(rhythm[0], rhythm[1], np.zeros((len(cut), 1)), fs).late)
+    return cut
 
 
 def _intervals(peaks, fs, max_rr):
