@@ -43,7 +43,8 @@ def unpunished(examples, region, fs, scatter):
         axes[name].set(title=f"{name} network", xlabel="error outside", ylabel="error inside")
         axes[name].grid(color="0.92")
         axes[name].legend(fontsize=7)
-    axes[f"{next(iter(examples))} {networks[0]}"].legend(fontsize=7, loc="upper right")
+    named = axes[f"{next(iter(examples))} {networks[0]}"].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower left", ncols=3, fontsize=8)  # inside, it covers beats
     same = [axes[name] for name in networks]
     for ax in same:
         ax.set_ylim(min(a.get_ylim()[0] for a in same), max(a.get_ylim()[1] for a in same))
