@@ -85,6 +85,20 @@ def test_files_stay_within_their_room(path):
     assert len(path.read_text().splitlines()) <= 400
 
 
+def _lines(function):
+    """Lines of a function without its docstring."""
+    first = function.body[0]
+    told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    docstring = first.end_lineno - first.lineno + 1 if told else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_functions_are_short(path):
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    assert not [function.name for function in functions if _lines(function) > 45]
+
+
 @pytest.mark.parametrize(
     "module", ["", ".preprocessing", ".datasets", ".metrics", ".segmentation", ".ensemble", ".interpolation"]
 )

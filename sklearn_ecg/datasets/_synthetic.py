@@ -124,10 +124,9 @@ def make_ecg(
     (2, 5000)
     """
     fs = check_fs(fs, low=50.0)
-    positive = {"duration": duration, "heart_rate": heart_rate, "amplitude": amplitude}
-    others = {"heart_rate_std": heart_rate_std, "lf_hf_ratio": lf_hf_ratio, "respiration": respiration}
     noise = {"baseline": baseline, "muscle": muscle, "mains": mains, "motion": motion}
-    check_numbers(positive, {**others, **noise})
+    others = {"heart_rate_std": heart_rate_std, "lf_hf_ratio": lf_hf_ratio, "respiration": respiration, **noise}
+    check_numbers({"duration": duration, "heart_rate": heart_rate, "amplitude": amplitude}, others)
     check_fastest(heart_rate, heart_rate)
     normal = _normal_beat(waves)
     return simulate(

@@ -127,18 +127,24 @@ def grad_cam(
             gradient = torch.zeros_like(features)
             for middle, length in way:
                 between = torch.lerp(empty, features, middle).requires_grad_()
-                logit = _logits_from(module, part, between, len(given), signals, side).gather(1, code).sum()
-                gradient += length * torch.autograd.grad(logit, between, allow_unused=True, materialize_grads=True)[0]
+                logits = _logits_from(module, part, between, len(given), signals, side)
+                gradient += length * _gradient(logits.gather(1, code).sum(), between)
             if weights == "mean":
                 gradient = gradient.mean(dim=2, keepdim=True)
             parts.append(to_numpy((gradient * (features - empty)).sum(dim=1)))
             done += len(signals)
-    seen = np.concatenate(parts)
+    return interpolate(_on_samples(np.concatenate(parts), centres, reach, n_timepoints, integrated), None, n_input)
+
+
+def _on_samples(relevance, centres, reach, n_timepoints, integrated):
+    """Relevance of steps (n_rows, n_steps) on the samples of the signal."""
     if integrated:
-        seen = np.maximum(seen @ spread_steps(centres, reach, n_timepoints), 0)
-    else:
-        seen = interpolate(np.maximum(seen, 0), centres, n_timepoints)
-    return interpolate(seen, None, n_input)
+        return np.maximum(relevance @ spread_steps(centres, reach, n_timepoints), 0)
+    return interpolate(np.maximum(relevance, 0), centres, n_timepoints)
+
+
+def _gradient(value, at):
+    return torch.autograd.grad(value, at, allow_unused=True, materialize_grads=True)[0]
 
 
 def _outputs(module, part, signals, side):

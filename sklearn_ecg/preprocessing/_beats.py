@@ -138,14 +138,13 @@ def extract_beats(
     if len(widths) > 1:
         raise ValueError("The records have different numbers of leads: choose the same number with `leads`.")
 
-    n_leads = (widths[0] - len(side_features)) // n_timepoints
     return Bunch(
         data=np.concatenate(blocks),
         record=np.repeat(np.arange(len(blocks)), [len(block) for block in blocks]),
         position=np.concatenate([beats_at for _, beats_at, _ in records]),
         feature_names=_feature_names(chosen_names, n_timepoints, side_features),
         side_feature_names=list(side_features),
-        n_leads=n_leads,
+        n_leads=(widths[0] - len(side_features)) // n_timepoints,
         n_side_features=len(side_features),
     )
 
