@@ -7,8 +7,8 @@ goes into ``GridSearchCV`` with patients held out, and Grad-CAM shows what it lo
 
     python examples/plot_own_network.py [FIGURE] [--data PATH]
 
-The beats are synthetic, normal or ventricular; with ``--data``, ten-second records of PTB-XL in that folder, of twelve
-leads, normal or not.
+The figure is saved as ``plot_own_network.png``, or as FIGURE. The beats are synthetic, normal or ventricular; with
+``--data``, ten-second records of PTB-XL in that folder, of twelve leads, normal or not.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from sklearn_ecg.datasets import fetch_ptbxl, make_beats
 from sklearn_ecg.explain import grad_cam
 
 parser = argparse.ArgumentParser()
-parser.add_argument("figure", nargs="?", default="own_network.png")
+parser.add_argument("figure", nargs="?", default="plot_own_network.png")
 parser.add_argument("--data")
 args = parser.parse_args()
 
@@ -74,9 +74,8 @@ class InceptionTime(nn.Module):
 # Patients are held out in every fold; ``groups`` go to the cross-validation.
 if args.data:
     records = fetch_ptbxl(data_home=args.data, download_if_missing=False)
-    X, y, groups = records.data, np.where(records.target == "NORM", "normal", "other"), records.groups
-    n_leads = X.shape[1]
-    X = X.reshape(len(X), -1)
+    normal = records.target[:, records.target_names.index("NORM")] == 1
+    X, y, groups, n_leads = records.data, np.where(normal, "normal", "other"), records.groups, records.n_leads
 else:
     beats = make_beats(8, side_features=(), random_state=0)
     told = np.isin(beats.target, ["N", "V"])  # without RR intervals beside it, S looks like N
@@ -106,4 +105,4 @@ shade = right.twinx()
 shade.fill_between(np.arange(len(relevance)), relevance, color="#D55E00", alpha=0.3, linewidth=0)
 shade.set(ylim=(0, 3 * max(relevance.max(), 1e-9)), yticks=[])
 figure.savefig(args.figure, dpi=100)
-print("saved", args.figure)
+print(f"figure saved as {args.figure}")

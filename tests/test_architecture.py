@@ -22,6 +22,7 @@ ALLOWED = {
     "__init__": set(),
     "parameters": {"numpy", "sklearn"},
     "signals": {"numpy", "sklearn"},
+    "_validation": set(),
     "nn": {"torch", "nn"},
     "preprocessing": {*NUMERIC, "wfdb"},
     "metrics": NUMERIC,

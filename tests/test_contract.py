@@ -228,3 +228,10 @@ def test_attention_is_a_distribution_over_time(name, length, signals):
     assert weights.shape == (40, length)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0)
     assert (weights >= 0).all()
+
+
+@pytest.mark.parametrize("path", ["_validation\nRowLayout", "_validation\nBeatLayout", "datasets._record\nECGRecord"])
+def test_files_of_version_0_1_find_their_classes(path):
+    found = pickle.loads(f"csklearn_ecg.{path}\n.".encode())
+    assert found.__name__ == path.split("\n")[1]
+    assert found.__module__.startswith("sklearn_ecg.signals.")

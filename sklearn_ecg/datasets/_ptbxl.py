@@ -124,6 +124,7 @@ def fetch_ptbxl(
     names, class_of = _classes(folder / _STATEMENTS, task)
     people = {"age": np.array([_age(row["age"]) for row in table]), "sex": np.array([int(row["sex"]) for row in table])}
     data = _read_signals(folder, [row[_PATH_COLUMN[fs]] for row in table], leads, fs, side_features, people)
+    warn_of_unknown("age", people["age"], side_features)
     bunch = Bunch(
         data=data,
         target=_indicator([row["scp_codes"] for row in table], names, class_of, min_likelihood),
@@ -153,7 +154,6 @@ def _read_signals(folder, paths, leads, fs, side_features, people):
     data, _ = read_rows(folder, paths, leads, fs=fs, n_timepoints=_SECONDS * fs, n_more=len(side_features))
     for place, feature in enumerate(side_features, start=-len(side_features)):
         data[:, place] = people[feature]
-    warn_of_unknown("age", people["age"], side_features)
     return data
 
 

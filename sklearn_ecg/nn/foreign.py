@@ -88,7 +88,10 @@ def build_network(module, params, sizes):
             f"module must be a class of torch.nn.Module or a callable that makes one, got an instance of "
             f"{type(module).__name__}: each fit makes a network of its own."
         )
-    known = inspect.signature(module).parameters
+    try:
+        known = inspect.signature(module).parameters
+    except ValueError:  # a callable written in C
+        known = {}
     network = module(**{**{name: value for name, value in sizes.items() if name in known}, **params})
     if not isinstance(network, nn.Module):
         raise TypeError(f"module must make a torch.nn.Module, got {type(network).__name__}.")

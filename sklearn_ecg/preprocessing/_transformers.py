@@ -334,7 +334,8 @@ class ECGResampler(SignalTransformer):
             return np.repeat(signals, n_out, axis=-1)
         mean = signals.mean(axis=-1, keepdims=True)
         out = signal.resample_poly(signals - mean, *self.factor_, axis=-1, padtype="antireflect")
-        return (out if self.stretch_ == 1 else _read_at(out, np.arange(n_out) * self.stretch_)) + mean
+        stretch = getattr(self, "stretch_", 1.0)  # 0.1 had none
+        return (out if stretch == 1 else _read_at(out, np.arange(n_out) * stretch)) + mean
 
 
 def _read_at(signals, moments):
