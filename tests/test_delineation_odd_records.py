@@ -1,5 +1,7 @@
 """WaveDelineator on records that are absurd, dead in part, of odd rates or labelled in contradiction."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_val_p
 from torch import nn
 
 from sklearn_ecg import ECGResampler, WaveDelineator
-from sklearn_ecg.datasets import make_ecg
+from sklearn_ecg.datasets import fetch_ludb, make_ecg
 from sklearn_ecg.delineation import cross_val_wave_proba, waves_from_proba
 from sklearn_ecg.delineation._mending import mend_rows
 from sklearn_ecg.metrics import fiducial_report
@@ -259,3 +261,16 @@ class TestHeldOutProbabilities:
         model = WaveDelineator(**SETTINGS | {"channels": (4, 4), "max_epochs": 1})
         with pytest.raises(ValueError, match="cv must put each record in one test fold"):
             cross_val_wave_proba(model, X, wave_masks(waves, 800), cv=ShuffleSplit(1, test_size=1, random_state=0))
+
+
+def test_records_of_ludb_are_read_as_they_are(data_home):
+    """Nothing is mended in them, so that the network sees what it saw, and the figures on them stand."""
+    if not (data_home / "ludb").is_dir():
+        pytest.skip("no LUDB in the data home")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the folder may hold a part
+        ludb = fetch_ludb(data_home=data_home, download_if_missing=False)
+    leads = ludb.data.reshape(-1, ludb.data.shape[-1])
+    mended, dead = mend_rows(leads, RowLayout(1, leads.shape[1]), ludb.fs)
+    assert mended is leads
+    assert not dead.any()
