@@ -144,7 +144,8 @@ class WithParameters:
 
     From the declarations come the constructor (keyword-only, with a real signature), ``_parameter_constraints`` and
     the "Parameters" section of the docstring: the class's own parameters first, then those it inherits. A class that
-    writes its own ``__init__`` keeps it.
+    writes its own ``__init__`` keeps it. The "Attributes" section ends with those that bases document in a dict
+    ``_documented_attributes``, name → (type in words, meaning).
 
     Examples
     --------
@@ -171,7 +172,8 @@ class WithParameters:
         if "__init__" not in vars(cls):
             cls.__init__ = _constructor(cls)
         if vars(cls).get("__doc__"):
-            cls.__doc__ = _with_section(inspect.cleandoc(cls.__doc__), _section(cls._declared_parameters))
+            text = _with_section(inspect.cleandoc(cls.__doc__), _section(cls._declared_parameters))
+            cls.__doc__ = _with_attributes(text, _inherited_attributes(cls))
 
 
 def _collect(cls):
@@ -253,6 +255,14 @@ def _choice(options):
     return words if len(options) == 1 else f"{{{words}}}"
 
 
+def _inherited_attributes(cls):
+    """Name → (type in words, meaning) of the fitted attributes that a class's bases document, nearest first."""
+    told: dict[str, tuple[str, str]] = {}
+    for base in cls.__mro__:
+        told |= {name: said for name, said in vars(base).get("_documented_attributes", {}).items() if name not in told}
+    return told
+
+
 def _with_section(text, section):
     """A docstring with the section before all others."""
     lines = text.split("\n")
@@ -260,3 +270,23 @@ def _with_section(text, section):
     place = rules[0] if rules else len(lines)
     before = lines[:place] if rules else [*lines, ""]
     return "\n".join([*before, *section, *lines[place:]]).rstrip()
+
+
+def _with_attributes(text, inherited):
+    """A docstring whose "Attributes" section tells the inherited ones, too, behind its own."""
+    lines = text.split("\n")
+    rules = [place for place, line in enumerate(lines[1:]) if lines[place] in _SECTIONS and set(line) == {"-"}]
+    own = [place for place in rules if lines[place] == "Attributes"]
+    start = own[0] if own else (rules[0] if rules else len(lines))
+    stop = next((place for place in rules if place > start), len(lines)) if own else start
+    named = {name for line in lines[start:stop] for name in line.split(" : ")[0].split(", ")}
+    more = [
+        line
+        for name, (kind, meaning) in inherited.items()
+        if name not in named
+        for line in (f"{name} : {kind}", f"    {meaning}")
+    ]
+    if not more:
+        return text
+    section = "\n".join(lines[start:stop]).rstrip("\n").split("\n") if own else ["Attributes", "----------"]
+    return "\n".join([*lines[:start], *section, *more, "", *lines[stop:]]).rstrip()

@@ -81,6 +81,48 @@ x_ : int
     )
 
 
+def test_attributes_of_bases_are_documented():
+    class Fitted(Base):
+        """A base."""
+
+        _documented_attributes = {
+            "n_iter_": ("int", "Epochs trained."),
+            "x_": ("float", "Not told, since the leaf does."),
+        }
+
+    class Both(Fitted):
+        """A leaf.
+
+        Attributes
+        ----------
+        x_ : int
+            A number.
+
+        Notes
+        -----
+        None.
+        """
+
+    assert Fitted.__doc__.endswith("""
+Attributes
+----------
+n_iter_ : int
+    Epochs trained.
+x_ : float
+    Not told, since the leaf does.""")
+    assert Both.__doc__.endswith("""
+Attributes
+----------
+x_ : int
+    A number.
+n_iter_ : int
+    Epochs trained.
+
+Notes
+-----
+None.""")
+
+
 def test_an_override_says_what_differs_alone():
     declared = Leaf._declared_parameters
     assert declared["dropout"].training and declared["dropout"].text == "Share of units dropped."

@@ -27,20 +27,8 @@ class ConvAutoencoder(NetworkLayers, AugmentedTraining, NeuralTransformer):
 
     Attributes
     ----------
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
-    n_latent_ : int
-        Numbers that a signal becomes.
     history_ : list of dict
         For each epoch: number, training loss (with the regulariser), validation loss (without), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
     module_ : torch.nn.Module
         Its module, with the methods ``encode`` and ``decode``; called, it gives the loss of each row.
 

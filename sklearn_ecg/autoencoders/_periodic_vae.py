@@ -71,21 +71,9 @@ class PeriodicVAE(NetworkLayers, VariationalTransformer):
     heart_rate_ : tuple of float
         Mean and standard deviation, in bpm, over the training records, by their R peaks or, where ``fs`` is not between
         100 and 1000 Hz, by the maxima of their trains; with ``periodic`` only. Where no record has two: 60 and 0.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
     history_ : list of dict
         For each epoch: number, training and validation loss, squared error ("reconstruction"), KL divergence in nats
         ("kl"), number of latents whose mean varies ("active_units"), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
-    module_ : torch.nn.Module
-        Its module.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """The classifiers' half of the neural base: labels, class weights, probabilities."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,6 +43,13 @@ class NeuralClassifier(AugmentedTraining, ClassifierMixin, NeuralEstimator):
         "Weights of the classes in the loss.", [dict, *one_of("balanced"), None], default=None, training=True
     )
 
+    _documented_attributes: ClassVar = {
+        "classes_": ("ndarray of shape (n_classes,)", "Labels."),
+        "history_": (
+            "list of dict",
+            "For each epoch: number, training and validation loss, validation score (macro-F1), seconds.",
+        ),
+    }
     _multi_label = False
 
     def _make_criterion(self):

@@ -109,6 +109,14 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
         "1 shows a progress bar with loss, validation score and time left.", ["verbose"], default=0, training=True
     )
 
+    _documented_attributes: ClassVar = {
+        "layout_": ("RowLayout", "How a row is read: leads, timepoints, side features."),
+        "n_features_in_": ("int", "Width of a row."),
+        "feature_names_in_": ("ndarray of shape (n_features_in_,)", "Column names, where ``X`` had them."),
+        "n_iter_": ("int", "Epochs trained."),
+        "net_": ("skorch.NeuralNet", "The net that was trained."),
+        "module_": ("torch.nn.Module", "Its module."),
+    }
     __metadata_request__fit = {"groups": True}
     _validation_score: ClassVar[Callable | None] = None
     _answers = None  # a method with the dict ``TrainingNet.answers_``, where outputs can be read as predictions

@@ -1,6 +1,6 @@
 """The regressors' part of the neural base: targets of which some are unknown, and their scale."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +28,12 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         training=True,
     )
 
+    _documented_attributes: ClassVar = {
+        "history_": (
+            "list of dict",
+            "For each epoch: number, training and validation loss, validation score (R²), seconds.",
+        ),
+    }
     _validation_score = staticmethod(validation_r2)
 
     @_fit_context(prefer_skip_nested_validation=True)

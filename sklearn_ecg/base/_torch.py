@@ -47,20 +47,6 @@ class TorchClassifier(TorchModule, NeuralClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Labels.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
-    history_ : list of dict
-        For each epoch: number, training and validation loss, validation score (macro-F1), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
     module_ : torch.nn.Module
         Its module; ``module_.network`` is the user's.
 
@@ -95,18 +81,6 @@ class TorchRegressor(TorchModule, AugmentedTraining, NeuralRegressor):
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_targets,)
         Mean and standard deviation of the targets in the training rows.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
-    history_ : list of dict
-        For each epoch: number, training and validation loss, validation score (R²), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
     module_ : torch.nn.Module
         Its module; ``module_.network`` is the user's.
 
@@ -134,20 +108,8 @@ class TorchTransformer(TorchModule, AugmentedTraining, NeuralTransformer):
 
     Attributes
     ----------
-    n_latent_ : int
-        Numbers that a signal becomes.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
     history_ : list of dict
         For each epoch: number, training and validation loss, seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
     module_ : torch.nn.Module
         Its module; ``module_.encoder.network`` and ``module_.decoder`` are the user's.
 

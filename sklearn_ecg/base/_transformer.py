@@ -1,6 +1,6 @@
 """The transformers' part of the neural base: signals to latents, latents to signals, and how well."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,8 @@ class NeuralTransformer(TransformerMixin, NeuralEstimator):
     ``inverse_transform``, the number ``n_latent``, and the mask ``punished`` (leads, time) of the samples whose error
     counts; called, it gives the loss of each row.
     """
+
+    _documented_attributes: ClassVar = {"n_latent_": ("int", "Numbers that a signal becomes.")}
 
     def _make_criterion(self):
         return OwnLoss()

@@ -16,25 +16,6 @@ class CNNLSTMAttention(PoolingBlocks, Recurrent, BeatClassifier):
     the states, joined by the side features, feeds the head [1]_. The publication gives no sizes, windows or training
     details: those here are our own.
 
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        Labels.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
-    history_ : list of dict
-        For each epoch: number, training and validation loss, validation score (macro-F1), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
-    module_ : torch.nn.Module
-        Its module.
-
     References
     ----------
     .. [1] "Deep Neural Network Architectures for Electrocardiogram Classification", arXiv:2602.17701.

@@ -43,22 +43,10 @@ class WaveDelineator(NetworkLayers, AugmentedTraining, LabelMapClassifier):
         Columns of the label maps; 1 where each record had one label.
     fs_, rate_ : float
         Sampling frequency of the signals in fit and of the network in Hz.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
     network_layout_ : RowLayout
         The same at the network's rate.
     history_ : list of dict
         For each epoch: number, training and validation loss, validation score (accuracy over samples), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
-    module_ : torch.nn.Module
-        Its module.
 
     References
     ----------

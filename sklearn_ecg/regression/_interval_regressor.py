@@ -35,18 +35,6 @@ class IntervalRegressor(NetworkLayers, AugmentedTraining, PretrainedRegressor):
         What was taken of ``pretrained``: "backbone", "head".
     weights_ : dict of ndarray
         The weights, for ``pretrained`` of another IntervalRegressor.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
-    layout_ : RowLayout
-        How a row is read: leads, timepoints, side features.
-    history_ : list of dict
-        For each epoch: number, training and validation loss, validation score (R²), seconds.
-    n_iter_ : int
-        Epochs trained.
-    net_ : skorch.NeuralNet
-        The net that was trained.
     module_ : torch.nn.Module
         Its module, with the parts ``backbone`` and ``head``.
 

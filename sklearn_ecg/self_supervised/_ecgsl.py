@@ -33,14 +33,8 @@ class ECGSLClassifier(NetworkLayers, SegmentSequenceClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Labels.
     class_prior_ : ndarray of shape (n_classes,)
         Weighted share of each class in the training rows; with labels that go together, how often each holds.
-    n_features_in_ : int
-        Width of a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, where ``X`` had them.
     layout_ : BeatLayout
         How a row is read: segments, and the leads, timepoints and side features of each.
     pretrained_ : dict of ndarray
@@ -51,10 +45,6 @@ class ECGSLClassifier(NetworkLayers, SegmentSequenceClassifier):
         hidden segments plus that of the others, each with the error of the side features.
     n_iter_ : int
         Epochs trained with labels.
-    net_ : skorch.NeuralNet
-        The net that was trained.
-    module_ : torch.nn.Module
-        Its module.
 
     References
     ----------
