@@ -26,7 +26,7 @@ from sklearn_ecg.datasets import fetch_ludb, fetch_mitdb  # noqa: E402
 from sklearn_ecg.metrics import bootstrap_interval, match_beats  # noqa: E402
 from sklearn_ecg.preprocessing import _rpeaks, _rpeaks_features, detect_r_peaks  # noqa: E402
 from sklearn_ecg.preprocessing._rpeaks_signal import prepare_signal  # noqa: E402
-from sklearn_ecg.signals._annotations import MITDB_DS1, MITDB_DS2  # noqa: E402
+from sklearn_ecg.signals import MITDB_DS1, MITDB_DS2  # noqa: E402
 
 from ._results import cpu_timer, write_results  # noqa: E402
 from ._rpeaks_peers import DETECTORS  # noqa: E402

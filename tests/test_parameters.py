@@ -87,7 +87,7 @@ def test_attributes_of_bases_are_documented():
 
         _documented_attributes = {
             "n_iter_": ("int", "Epochs trained."),
-            "x_": ("float", "Not told, since the leaf does."),
+            "x_": ("float", "Told by the leaf."),
         }
 
     class Both(Fitted):
@@ -109,7 +109,7 @@ Attributes
 n_iter_ : int
     Epochs trained.
 x_ : float
-    Not told, since the leaf does.""")
+    Told by the leaf.""")
     assert Both.__doc__.endswith("""
 Attributes
 ----------

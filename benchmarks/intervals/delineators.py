@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_ecg.metrics import bootstrap_interval, fiducial_report, interval_report
 from sklearn_ecg.metrics.fiducials import FIDUCIALS
 from sklearn_ecg.preprocessing import wave_intervals
-from sklearn_ecg.signals._annotations import INTERVALS
+from sklearn_ecg.signals import INTERVALS
 
 from .._results import print_table, write_results
 from . import data, models, peers

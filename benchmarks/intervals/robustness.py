@@ -8,7 +8,7 @@ from sklearn_ecg import ECGResampler
 from sklearn_ecg.datasets import make_noise
 from sklearn_ecg.metrics import fiducial_report, interval_report
 from sklearn_ecg.preprocessing import wave_intervals
-from sklearn_ecg.signals._annotations import INTERVALS
+from sklearn_ecg.signals import INTERVALS
 
 from .._results import print_table, write_results
 from . import data, models
