@@ -278,7 +278,8 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
 
     def _keep(self, net, n_outputs):
         """Keep what was trained, without the data; an interrupted training is kept, too, and the interrupt raised."""
-        kept = [name for name, declared in self._declared_parameters.items() if declared.kept is not False]
+        left_out = {name for name, declared in self._declared_parameters.items() if declared.kept is False}
+        kept = [name for name in self._get_param_names() if name not in left_out]
         params = {name: copy.deepcopy(getattr(self, name)) for name in kept}
         self._module_arguments = {"params": params, "sizes": self._sizes(n_outputs)}
         net.train_split = net.answers_ = None
@@ -333,7 +334,8 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
     def _restore(self, weights, optimizer_state):
         """Build the module from the arguments frozen at fit time, on the device at hand, and load its weights."""
         arguments = self._module_arguments
-        fitted = type(self)(**arguments["params"])
+        fitted = object.__new__(type(self))  # a subclass may have a constructor of its own
+        vars(fitted).update(vars(self), **arguments["params"])
         device = present_device(fitted.device)
         with seeded(0, device):
             module = fitted._make_module(*arguments["sizes"]).to(DTYPES[fitted.precision])
