@@ -144,8 +144,8 @@ class WithParameters:
 
     From the declarations come the constructor (keyword-only, with a real signature), ``_parameter_constraints`` and
     the "Parameters" section of the docstring: the class's own parameters first, then those it inherits. A class that
-    writes its own ``__init__`` keeps it. The "Attributes" section ends with those that bases document in a dict
-    ``_documented_attributes``, name → (type in words, meaning).
+    writes its own ``__init__`` keeps it, and so do its subclasses. The "Attributes" section ends with those that bases
+    document in a dict ``_documented_attributes``, name → (type in words, meaning).
 
     Examples
     --------
@@ -161,6 +161,7 @@ class WithParameters:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls._own_parameters = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
+        _refuse_plain_overrides(cls)
         for name in cls._own_parameters:
             delattr(cls, name)
         cls._declared_parameters = MappingProxyType(_collect(cls))
@@ -169,11 +170,33 @@ class WithParameters:
                 name: "no_validation" if declared.constraint is None else declared.constraint
                 for name, declared in cls._declared_parameters.items()
             }
-        if "__init__" not in vars(cls):
+        if not _writes_its_own(cls):
             cls.__init__ = _constructor(cls)
         if vars(cls).get("__doc__"):
             text = _with_section(inspect.cleandoc(cls.__doc__), _section(cls._declared_parameters))
             cls.__doc__ = _with_attributes(text, _inherited_attributes(cls))
+
+
+def _refuse_plain_overrides(cls):
+    """A value in the body of a class would never reach the constructor."""
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base).get("_own_parameters", {})}
+    plain = sorted(inherited & {name for name in vars(cls) if name not in cls._own_parameters})
+    if plain and not _writes_its_own(cls):
+        raise TypeError(
+            f"{cls.__name__}.{plain[0]} overrides a parameter by a plain value. Declare it: {plain[0]}: <type> = "
+            "parameter(default=...)."
+        )
+
+
+def _writes_its_own(cls):
+    """Whether the nearest constructor among those of classes with parameters was written by hand."""
+    written = (vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base) and _has_parameters(base))
+    nearest = next(written, None)
+    return nearest is not None and not hasattr(nearest, "_is_generated")
+
+
+def _has_parameters(cls):
+    return "_own_parameters" in vars(cls)
 
 
 def _collect(cls):
@@ -205,11 +228,10 @@ def _constructor(cls):
     namespace: dict[str, Any] = {"_defaults": {name: value.default for name, value in declared.items()}}
     exec(f"def __init__({head}):\n{body}", namespace)
     init = namespace["__init__"]
+    init._is_generated = True
     init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-    types = {
-        name: kind for base in reversed(cls.__mro__) for name, kind in vars(base).get("__annotations__", {}).items()
-    }
-    init.__annotations__ = {name: types[name] for name in declared}
+    types = {name: kind for base in reversed(cls.__mro__) for name, kind in inspect.get_annotations(base).items()}
+    init.__annotations__ = {name: types.get(name, Any) for name in declared}
     return init
 
 
@@ -264,8 +286,10 @@ def _inherited_attributes(cls):
 
 
 def _with_section(text, section):
-    """A docstring with the section before all others."""
+    """A docstring with the section before all others; one that has such a section by hand keeps it."""
     lines = text.split("\n")
+    if any(lines[place : place + 2] == ["Parameters", "----------"] for place in range(len(lines))):
+        return text
     rules = [place for place, line in enumerate(lines[1:]) if lines[place] in _SECTIONS and set(line) == {"-"}]
     place = rules[0] if rules else len(lines)
     before = lines[:place] if rules else [*lines, ""]

@@ -27,7 +27,7 @@ ALLOWED = {
     "preprocessing": {*NUMERIC, "wfdb"},
     "metrics": NUMERIC,
     "interpolation": {*NUMERIC, "preprocessing"},  # beats are found before they are matched
-    "base": {*NUMERIC, "torch", "skorch", "tqdm", "nn"},
+    "base": {*NUMERIC, "joblib", "torch", "skorch", "tqdm", "nn"},
     "segmentation": METHOD,
     "classifiers": METHOD,
     "delineation": METHOD,

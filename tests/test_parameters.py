@@ -162,6 +162,29 @@ def test_a_constructor_of_ones_own_is_kept():
     assert str(inspect.signature(Own)) == "(n_leads=3)"
 
 
+def test_subclasses_of_a_constructor_of_ones_own_keep_it():
+    class Own(Base):
+        def __init__(self):
+            super().__init__()
+            self.seen = True
+
+    class Below(Own):
+        pass
+
+    assert Below().seen
+
+
+def test_a_plain_value_over_a_parameter_is_refused():
+    name = next(iter(Base._declared_parameters))
+    with pytest.raises(TypeError, match=rf"Wrong\.{name} overrides a parameter by a plain value"):
+        type("Wrong", (Base,), {name: 7})
+
+
+def test_parameters_without_annotation():
+    made = type("Bare", (Base,), {"more": parameter("More.", default=1)})
+    assert made().get_params()["more"] == 1
+
+
 def test_declarations_leave_no_attribute_behind():
     assert not hasattr(Leaf, "fs")
     assert not hasattr(Base, "dropout")

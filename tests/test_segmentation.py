@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 from sklearn.base import clone
 
+from sklearn_ecg.datasets import make_ecg
 from sklearn_ecg.preprocessing import ECGFilter, ECGScaler, extract_beats
 from sklearn_ecg.segmentation import BeatSegmenter
 from sklearn_ecg.signals._validation import flatten_leads, signal_feature_names
@@ -352,6 +353,13 @@ def test_beats_partly_missing_are_refused():
         ECGScaler(by="beat", n_beats=7).fit(rows_of_beats(1, 30)[:, 0])
     with pytest.raises(ValueError, match=r"records of shape \(2, 60\)"):
         ECGScaler(by="beat").fit(rows_of_beats(4, 30)).transform(rows_of_beats(2, 60))
+
+
+def test_no_interval_spans_what_the_searched_lead_lacks():
+    record = np.tile(make_ecg(20, fs=250, random_state=0).signal[0].astype(float), (1, 2, 1))
+    record[0, 0, 2000:3000] = 0
+    cut = BeatSegmenter(fs=250, detection_lead=0, side_features=("log_rr_next_to_record",))
+    assert np.nanmax(cut.fit_transform(record)[..., -1]) < 0.2
 
 
 def test_beats_are_filtered_as_records_are():

@@ -1,6 +1,7 @@
 """The user's own network as an estimator: what it may be, and what the base gives it."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -130,6 +131,62 @@ def test_pickles(signals):
         pickle.dumps(TorchClassifier(lambda n_outputs: Sizeless(), **SETTINGS).fit(X, y))
 
 
+class Small(CNNClassifier):
+    """A constructor of its own, which takes fewer parameters than are declared."""
+
+    def __init__(self, *, random_state=None):
+        super().__init__(max_epochs=1, channels=(4,), random_state=random_state)
+
+
+def test_a_subclass_with_a_constructor_of_its_own_is_pickled(signals):
+    X, y = signals
+    fitted = Small(random_state=0).fit(X, y)
+    copied = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(copied.predict_proba(X), fitted.predict_proba(X))
+
+
+class HalfFixed(nn.Linear):
+    """Its bias is never trained."""
+
+    def __init__(self, n_leads, n_timepoints, n_outputs):
+        super().__init__(n_leads * n_timepoints, n_outputs)
+        self.bias.requires_grad_(False)
+
+    def forward(self, signals):
+        return super().forward(signals.flatten(1))
+
+
+def test_what_a_network_holds_fixed_stays_so(signals):
+    module = TorchClassifier(HalfFixed, **SETTINGS).fit(*signals).module_
+    assert [name for name, weight in module.named_parameters() if not weight.requires_grad] == ["network.bias"]
+
+
+def test_a_partial_with_a_size(signals):
+    made = partial(HalfFixed, n_timepoints=24)
+    assert TorchClassifier(made, **SETTINGS).fit(*signals).score(*signals) > 0.9
+
+
+class Weighted(HalfFixed):
+    """Is given an array."""
+
+    def __init__(self, n_leads, n_timepoints, n_outputs, weights):
+        super().__init__(n_leads, n_timepoints, n_outputs)
+
+
+class Greedy(HalfFixed):
+    """Takes away what it is given."""
+
+    def __init__(self, n_leads, n_timepoints, n_outputs, sizes):
+        super().__init__(n_leads, n_timepoints, n_outputs)
+        sizes.pop()
+
+
+def test_what_is_passed_is_not_changed(signals):
+    params = {"sizes": [1, 2]}
+    TorchClassifier(Greedy, module_params=params, **SETTINGS).fit(*signals)
+    assert params == {"sizes": [1, 2]}
+
+
 def test_composes(signals):
     X, y = signals
     pipe = make_pipeline(ECGScaler(by="record", n_leads=2), TorchClassifier(ToyNetwork, n_leads=2, **SETTINGS))
@@ -160,6 +217,15 @@ def test_warm_start_keeps_the_network(signals):
     assert clf.fit(*signals).n_iter_ == 16
     with pytest.raises(ValueError, match="fitted with module_params=None"):
         clf.set_params(module_params={"width": 3}).fit(*signals)
+
+
+def test_warm_start_compares_what_is_inside_arrays(signals):
+    weights = np.zeros(5000)
+    fitted = TorchClassifier(Weighted, module_params={"weights": weights}, warm_start=True, **SETTINGS).fit(*signals)
+    other = weights.copy()
+    other[2500] = 1.0  # which repr does not show
+    with pytest.raises(ValueError, match="continues a module fitted with module_params"):
+        fitted.set_params(module_params={"weights": other}).fit(*signals)
 
 
 def test_regression_with_unknown_targets(signals):

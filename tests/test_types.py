@@ -8,7 +8,10 @@ import pytest
 
 import sklearn_ecg
 
-ROOMS = ["sklearn_ecg", *(f"sklearn_ecg.{room.name}" for room in pkgutil.iter_modules(sklearn_ecg.__path__))]
+ROOMS = [
+    "sklearn_ecg",
+    *(f"sklearn_ecg.{room.name}" for room in pkgutil.iter_modules(sklearn_ecg.__path__) if room.name[0] != "_"),
+]
 
 
 def _public():

@@ -5,13 +5,13 @@ import torch
 
 
 def to_arrays(state):
-    """Tensors of a nested state (dicts and lists) as NumPy arrays."""
+    """Tensors of a nested state (dicts, lists and tuples) as NumPy arrays."""
     if isinstance(state, torch.Tensor):
         return state.detach().cpu().numpy().copy()
     if isinstance(state, dict):
         return {key: to_arrays(value) for key, value in state.items()}
     if isinstance(state, (list, tuple)):
-        return [to_arrays(value) for value in state]
+        return type(state)([to_arrays(value) for value in state])
     return state
 
 
@@ -21,6 +21,6 @@ def to_tensors(state):
         return torch.from_numpy(state.copy())
     if isinstance(state, dict):
         return {key: to_tensors(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [to_tensors(value) for value in state]
+    if isinstance(state, (list, tuple)):
+        return type(state)([to_tensors(value) for value in state])
     return state

@@ -1,12 +1,14 @@
 """The one neural base: scikit-learn parameters in, a skorch net in ``net_`` out."""
 
 import copy
+import pickle
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import ClassVar
 
+import joblib
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
@@ -26,6 +28,14 @@ from ._device import DTYPES, present_device, resolve_device, seeded
 from ._net import OPTIMIZERS, TrainingNet, continue_optimizer
 from ._splitting import check_groups, validation_split
 from ._user_callbacks import check_callbacks, copy_callbacks
+
+
+def _same(value, other):
+    """Whether two values of a parameter are the same, whatever they are."""
+    try:
+        return value is other or joblib.hash(value) == joblib.hash(other)
+    except (pickle.PicklingError, AttributeError, TypeError):  # a function without a name, an object of C
+        return repr(value) == repr(other)
 
 
 class RowsOnDevice(WithParameters):
@@ -169,7 +179,7 @@ class NeuralEstimator(RowsOnDevice, BaseEstimator, metaclass=ABCMeta):
             return
         frozen = self._module_arguments["params"]
         for name, declared in self._declared_parameters.items():
-            if not declared.training and repr(getattr(self, name)) != repr(frozen[name]):
+            if not declared.training and not _same(getattr(self, name), frozen[name]):
                 raise ValueError(
                     f"warm_start=True continues a module fitted with {name}={frozen[name]!r}, got "
                     f"{name}={getattr(self, name)!r}. Set warm_start=False to begin anew."

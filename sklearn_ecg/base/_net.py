@@ -60,12 +60,15 @@ class TrainingNet(ScoredNet):
 
     def freeze(self):
         """Exempt the frozen parts from gradients; the fitted module is thawed by ``thaw``."""
-        for name in self.frozen:
-            self.module_.get_submodule(name).requires_grad_(False)
+        parts = [self.module_.get_submodule(name) for name in self.frozen]
+        self._thawed = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
+        for weight in self._thawed:
+            weight.requires_grad_(False)
 
     def thaw(self):
-        """Forget what the training alone needed."""
-        self.module_.requires_grad_(True)
+        """Forget what the training alone needed; what the network itself holds fixed stays so."""
+        for weight in self.__dict__.pop("_thawed", ()):
+            weight.requires_grad_(True)
         self.__dict__.pop("_start", None)
 
     def fit_loop(self, *args, **kwargs):

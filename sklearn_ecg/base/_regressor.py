@@ -62,8 +62,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         ------
         ValueError
             If ``X`` has NaN or infinite values or a shape that contradicts ``n_leads`` or ``n_side_features``, a value
-            of ``y`` is infinite, a column of ``y`` has no known value in the training rows, or ``pretrained`` does not
-            fit.
+            of ``y`` is infinite, a column of ``y`` has no known value in the training rows, or the weights that
+            training begins with, where a method takes some, do not fit.
         FloatingPointError
             If the loss becomes NaN or infinite.
         """

@@ -19,8 +19,8 @@ class TorchModule(WithParameters):
     module: Callable = parameter(
         "Network: a class of ``torch.nn.Module``, or a callable that makes one, from signals (batch, leads, samples) "
         "to (batch, n_outputs). Those of ``n_leads``, ``n_timepoints``, ``n_side_features`` and ``n_outputs`` that its "
-        "signature names are passed to it. Side features go to ``forward`` as its second argument, standardised; a "
-        "network without one cannot have any.",
+        "signature names are passed to it. Side features go to ``forward`` as its second argument, standardised and "
+        "clipped at five standard deviations; a network without one cannot have any.",
         [callable],
         kind="torch.nn.Module class or callable",
         kw_only=False,

@@ -1,11 +1,12 @@
 """Probabilities of waves in records that were held out."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.model_selection import KFold, check_cv
+from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length
 
 
@@ -26,9 +27,9 @@ def cross_val_wave_proba(
     y : array-like of shape (n_records, n_columns)
         Label maps, with the same labels throughout.
     groups : array-like of shape (n_records,), default=None
-        Patients, for a splitter that keeps them together, and for the ``early_stopping`` of each fit.
+        Patients, whose records stay in one fold; passed to each fit, too, for its ``early_stopping``.
     cv : int or cross-validation splitter, default=5
-        Folds. An integer is that many folds of records; with patients who have several, give ``GroupKFold``.
+        Folds. An integer is that many folds of records, or of patients where ``groups`` are given.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def cross_val_wave_proba(
     (4, 200, 4)
     """
     check_consistent_length(X, y, groups)
-    splitter = KFold(cv) if isinstance(cv, int) else check_cv(cv)
+    splitter = GroupKFold(cv) if isinstance(cv, Integral) and groups is not None else check_cv(cv)
     proba, y = None, np.asarray(y)
     times = np.zeros(len(y), dtype=int)
     for train, test in splitter.split(np.zeros(len(y)), None, groups):

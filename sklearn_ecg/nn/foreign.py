@@ -1,5 +1,6 @@
 """Networks that come from elsewhere, beside what the neural base wants of a module."""
 
+import copy
 import inspect
 
 import torch
@@ -64,9 +65,10 @@ class EncoderDecoder(nn.Module):
     def _decode(self, latent):
         signals = self.decoder(latent)
         wanted = (len(latent), *self.shape)
-        if signals.numel() != len(latent) * self.shape[0] * self.shape[1]:
+        if tuple(signals.shape) not in (wanted, (len(latent), self.shape[0] * self.shape[1])):
             raise ValueError(
-                f"decoder must give (batch, leads, samples), which is {wanted}, got {tuple(signals.shape)}."
+                f"decoder must give (batch, leads, samples), which is {wanted}, or that in flat rows, got "
+                f"{tuple(signals.shape)}."
             )
         return signals.reshape(wanted)
 
@@ -92,7 +94,9 @@ def build_network(module, params, sizes):
         known = inspect.signature(module).parameters
     except ValueError:  # a callable written in C
         known = {}
-    network = module(**{**{name: value for name, value in sizes.items() if name in known}, **params})
+    bound = getattr(module, "keywords", {})  # of a partial
+    given = {name: value for name, value in sizes.items() if name in known and name not in bound}
+    network = module(**{**given, **copy.deepcopy(params)})
     if not isinstance(network, nn.Module):
         raise TypeError(f"module must make a torch.nn.Module, got {type(network).__name__}.")
     return network

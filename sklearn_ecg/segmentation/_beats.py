@@ -15,7 +15,7 @@ from ..preprocessing._rpeaks import detect_r_peaks
 from ..preprocessing._transformers import LeadsInRows
 from ..signals._output import beat_feature_names, lead_and_side_names, output_dtype, wants_frame
 from ..signals._validation import RowLayout, check_fs, signal_feature_names, validate_rows
-from ._beat_features import BEAT_FEATURES, beat_features, rr_intervals
+from ._segment_features import BEAT_FEATURES, rr_intervals, segment_features
 
 _RR_WINDOW = (0.35, 0.65)  # RR intervals before and after the R peak
 _RR_TIMEPOINTS = 128
@@ -272,7 +272,7 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         the record, and beside a dead stretch of two seconds, the one there is stands for the other.
         """
         peaks = self._detect(record)
-        intervals = rr_intervals(record, peaks, self.fitted_params_["fs"])
+        intervals = rr_intervals(self._searched(record), peaks, self.fitted_params_["fs"])
         span = intervals[:, :2].mean(axis=1) if self.fitted_params_["window"] == "rr" else 1.0
         first, last = peaks + self._grid[0] * span, peaks + self._grid[-1] * span
         complete = (first >= 0) & (last <= record.shape[-1] - 1)
@@ -282,17 +282,21 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
 
     def _detect(self, record):
         """R peaks of a record (n_leads, n_timepoints), in order."""
-        fs, detector, lead = (self.fitted_params_[name] for name in ("fs", "detector", "detection_lead"))
-        together = detector == "logistic" and lead is None
-        record = np.array(record if together else record[lead or 0], dtype=np.float64)
+        fs, detector = (self.fitted_params_[name] for name in ("fs", "detector"))
+        leads = np.array(self._searched(record), dtype=np.float64)
         if callable(detector):
-            peaks = np.unique(detector(record, fs))
+            peaks = np.unique(detector(leads[0], fs))
         else:
-            peaks = detect_r_peaks(record, fs=fs, method=detector)
+            peaks = detect_r_peaks(leads if detector == "logistic" else leads[0], fs=fs, method=detector)
         n_timepoints = record.shape[-1]
         if not ((peaks == np.rint(peaks)) & (peaks >= 0) & (peaks < n_timepoints)).all():
             raise ValueError(f"The detector must return integers in [0, {n_timepoints}), samples of the record.")
         return peaks.astype(np.int64)
+
+    def _searched(self, record):
+        """The leads of a record that the detector sees."""
+        detector, lead = (self.fitted_params_[name] for name in ("detector", "detection_lead"))
+        return record if detector == "logistic" and lead is None else record[[lead or 0]]
 
     def _assemble(self, rows, located):
         """Beats of all records in one array, NaN where there is none."""
@@ -324,7 +328,7 @@ class BeatSegmenter(LeadsInRows, TransformerMixin, BaseEstimator):
         left, right = (record[:, at].astype(np.float64) for at in (floor, ceiling))
         beats = left + (positions - floor) * (right - left)  # (n_leads, n_beats, n_timepoints)
         amplitude = np.ptp(beats[fitted["detection_lead"] or 0], axis=-1)
-        features = beat_features(rr / fitted["fs"], before, after, typical, amplitude)
+        features = segment_features(rr / fitted["fs"], before, after, typical, amplitude)
         columns = [features[name]()[:, None] for name in fitted["side_features"]]
         if fitted["deviation"] is not None:
             beats = np.concatenate([beats, beats - self._usual_beat(beats, before)])

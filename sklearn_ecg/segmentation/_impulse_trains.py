@@ -59,7 +59,7 @@ class ImpulseTrainExtractor(SignalTransformer):
     array([ 200,  600, 1000, 1400, 1800])
     """
 
-    fs: float = parameter('Sampling frequency in Hz; from 100 to 1000 with ``method="peaks"``.', POSITIVE)
+    fs: float = parameter('Sampling frequency in Hz; from 50 to 4000 with ``method="peaks"``.', POSITIVE)
     method: str = parameter("What tells the heartbeats.", one_of("energy", "peaks", "fixed_period"), default="energy")
     binary: bool = parameter(
         'One at each beat and zero elsewhere. The beats of "energy" are the maxima of the soft train, of '

@@ -1,5 +1,6 @@
 """Beat symbols, AAMI classes, lead names and the standard splits of MIT-BIH: plain facts, importing nothing of ours."""
 
+from collections.abc import Iterable
 from types import MappingProxyType
 
 AAMI_CLASSES: tuple[str, ...] = ("N", "S", "V", "F", "Q")
@@ -48,7 +49,7 @@ INTERVALS: tuple[str, ...] = ("heart_rate", "pr", "qrs", "qt")
 """What is measured in an ECG, in the order of columns: beats a minute, then milliseconds."""
 
 
-def aami_classes(symbols) -> list[str | None]:
+def aami_classes(symbols: Iterable[str]) -> list[str | None]:
     """AAMI class of every annotation symbol, None where the symbol is not a beat."""
     return [AAMI_OF_SYMBOL.get(symbol) for symbol in symbols]
 

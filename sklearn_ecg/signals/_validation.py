@@ -35,13 +35,13 @@ class RowLayout:
     def n_features(self) -> int:
         return self.n_signal_features + self.n_side_features
 
-    def split(self, X):
+    def split(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Views (n_samples, n_leads, n_timepoints) and (n_samples, n_side_features) of the rows ``X``."""
         signals = X[:, : self.n_signal_features].reshape(len(X), self.n_leads, self.n_timepoints)
         return signals, X[:, self.n_signal_features :]
 
     @classmethod
-    def of_width(cls, width, n_leads, n_side_features=0):
+    def of_width(cls, width: int, n_leads: int, n_side_features: int = 0) -> "RowLayout":
         """Layout of rows of ``width`` columns; ValueError where they do not divide into leads of equal length."""
         n_signal = width - n_side_features
         if n_signal < n_leads or n_signal % n_leads:
@@ -75,14 +75,14 @@ class BeatLayout:
     def n_features(self) -> int:
         return self.n_beats * self.beat.n_features
 
-    def split(self, X):
+    def split(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Views (n_records, n_beats, n_leads, n_timepoints) and (n_records, n_beats, n_side_features) of the rows."""
         beats = X.reshape(len(X), self.n_beats, self.beat.n_features)
         signals = beats[:, :, : self.beat.n_signal_features]
         shape = len(X), self.n_beats, self.n_leads, self.n_timepoints
         return signals.reshape(shape), beats[:, :, self.beat.n_signal_features :]
 
-    def present(self, X):
+    def present(self, X: np.ndarray) -> np.ndarray:
         """Whether there is a beat: boolean ndarray of shape (n_records, n_beats)."""
         return ~np.isnan(X[:, :: self.beat.n_features])
 

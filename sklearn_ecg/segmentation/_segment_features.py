@@ -25,7 +25,7 @@ def rr_intervals(record, peaks, fs):
     return np.stack([before, after, np.full(len(peaks), np.median(known) if len(known) else np.nan)], axis=1)
 
 
-def beat_features(rr, before, after, typical, amplitude):
+def segment_features(rr, before, after, typical, amplitude):
     """Name → function that gives the feature of every complete beat of a record."""
     return {
         "log_rr": lambda: np.log(rr),
