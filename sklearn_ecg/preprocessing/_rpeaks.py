@@ -54,9 +54,9 @@ def detect_r_peaks(signal: ArrayLike | ECGRecord, *, fs: float, method: str | Ca
     ----------
     signal : array-like of shape (n_timepoints,) or (n_leads, n_timepoints), or ECGRecord
         One ECG recording. The amplitude scale, the polarity and an offset of up to 1e8 times the amplitude do not
-        matter. Values that are not finite are bridged, and no peak is placed where every lead is missing. So are, by "logistic", flat lines of half a second
-        and more, and samples that deviate from the second around by ten times the usual range, as markers of invalid
-        values do.
+        matter. Values that are not finite are bridged, and no peak is placed where every lead is missing. So are, by
+        "logistic", flat lines of half a second and more, and samples that deviate from the second around by ten times
+        the usual range, as markers of invalid values do.
     fs : float
         Sampling frequency in Hz, from 50 to 4000.
     method : {"logistic", "xqrs"} or callable, default="logistic"
